@@ -1,0 +1,62 @@
+# Needs Python 3.11 or newer and make. Everything is installed into .venv, pinned and hash-checked.
+#
+#   make run       the main job on the sample data
+#   make test      all checks and tests
+#   make dagster   the Dagster web interface on http://localhost:3000
+#   make build     the wheel, into dist/
+#   make lock      pins the dependencies of pyproject.toml anew
+#   make clean     removes the environment, caches and the results of runs
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check pytest dagster build lock clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+run: $(INSTALLED)
+	$(BIN)/audiences run
+
+test: check pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+pytest: $(INSTALLED)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+dagster: $(INSTALLED)
+	mkdir -p dagster_project/home
+	DAGSTER_HOME="$(CURDIR)/dagster_project/home" $(BIN)/dagster dev
+
+build: $(INSTALLED)
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+# Made again when the lock file or the project's settings change; until then the environment is used as it is. The lock
+# file is complete, so pip has nothing to resolve (--no-deps).
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@echo "Installing into $(VENV), which takes a minute or two, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)
+
+# uv writes one file for every Python version and platform; it is not needed for anything else.
+lock: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet 'uv>=0.9'
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \
+		--generate-hashes --no-strip-extras \
+		--custom-compile-command "make lock" --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .audiences dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
