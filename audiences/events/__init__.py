@@ -1,0 +1,24 @@
+"""Reading Parquet as it comes: normalised events, rejects with reasons, owners, and profiles in buckets."""
+
+from audiences.events.inputs import Inputs, open_inputs
+from audiences.events.needs import EventNeeds, column_name
+from audiences.events.prepare import Limits
+from audiences.events.prepared import Bucket, PreparedInputs, Statistics
+from audiences.events.rejects import Reason, Rejects, Sample
+from audiences.events.tables import InputFrames, Source
+
+__all__ = [
+    "Bucket",
+    "EventNeeds",
+    "InputFrames",
+    "Inputs",
+    "Limits",
+    "PreparedInputs",
+    "Reason",
+    "Rejects",
+    "Sample",
+    "Source",
+    "Statistics",
+    "column_name",
+    "open_inputs",
+]

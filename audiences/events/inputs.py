@@ -1,0 +1,95 @@
+"""Opening the inputs of a run: paths from ``space.yml``, or Polars frames."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from audiences.definitions.computation import InputPaths
+from audiences.errors import InputError
+from audiences.events.needs import EventNeeds
+from audiences.events.prepare import Limits, Progress, Tables, prepare
+from audiences.events.prepared import PreparedInputs
+from audiences.events.rejects import Reason, Rejects, Sample
+from audiences.events.tables import InputFrames, Table, open_tables
+
+_SOURCES = ("events", "profiles", "accounts", "suppressed")
+
+
+class Inputs:
+    """The inputs, found but not read yet."""
+
+    def __init__(self, sources: InputPaths | InputFrames, *, skip_unreadable: bool = False) -> None:
+        self._tables = {name: open_tables(getattr(sources, name), name) for name in _SOURCES}
+        self._has_accounts = sources.accounts is not None
+        self._skip_unreadable = skip_unreadable
+
+    def fingerprint(self) -> str:
+        """A digest (64 hex digits) of what the inputs are now: names, sizes, times and footers of all files.
+
+        Names are relative to the source, so a project that moves keeps its fingerprint. Raises
+        ``InputError`` for a file that is no Parquet.
+        """
+        digest = hashlib.sha256()
+        for name, tables in self._tables.items():
+            for table in tables:
+                digest.update(f"{name}\0{self._fingerprint(table)}\n".encode())
+        return digest.hexdigest()
+
+    def _fingerprint(self, table: Table) -> str:
+        try:
+            return table.fingerprint()
+        except InputError as error:
+            if self._skip_unreadable:
+                return f"unreadable\0{error}"
+            raise
+
+    def prepare(
+        self,
+        needs: EventNeeds,
+        *,
+        as_of: datetime,
+        progress: Progress | None = None,
+        limits: Limits | None = None,
+    ) -> PreparedInputs:
+        """Read everything, as of an instant (without a zone it is UTC).
+
+        Use the result in a ``with`` statement: many events are spilled to a temporary folder. ``progress``
+        is called with rows done and rows in all. Raises ``InputError`` for a file that can't be read (with
+        ``skip_unreadable`` an event file is counted as rejected instead), and for tables without the
+        columns that are required.
+        """
+        rejects = Rejects()
+        instant = as_of.astimezone(UTC) if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+        events: Sequence[Table] = self._tables["events"]
+        if self._skip_unreadable:
+            events = [table for table in events if _is_readable(table, rejects)]
+        tables = Tables(
+            events,
+            self._tables["profiles"],
+            self._tables["accounts"] if self._has_accounts else None,
+            self._tables["suppressed"],
+        )
+        return prepare(tables, needs, instant, rejects, progress, limits)
+
+
+def _is_readable(table: Table, rejects: Rejects) -> bool:
+    """Read a table once for nothing: what fails in its middle must not have given rows before."""
+    try:
+        for _ in table.batches(table.schema.names()):
+            pass
+    except InputError as error:
+        rejects.count(Reason.UNREADABLE_FILE, 1)
+        rejects.sample(Sample(Reason.UNREADABLE_FILE.value, table.path, excerpt=error.what))
+        return False
+    return True
+
+
+def open_inputs(sources: InputPaths | InputFrames, *, skip_unreadable: bool = False) -> Inputs:
+    """Find the inputs. ``InputFrames`` takes Polars frames and paths alike, the same code underneath.
+
+    Raises ``InputError`` where a source is missing, empty or not permitted, ``NotYetError`` for the data
+    lake layout.
+    """
+    return Inputs(sources, skip_unreadable=skip_unreadable)

@@ -1,0 +1,192 @@
+"""From a table of calls, as it comes, to rows of one schema; what can't be computed goes to the rejects.
+
+The rows (all ids and texts ``String``, instants ``Datetime("us", "UTC")``):
+
+- ``type`` (``CALLS``), ``event`` (null for identify, group and alias calls), ``timestamp``, ``received_at``;
+- ``message_id``, ``profile_id``, ``user_id``, ``anonymous_id``, ``group_id``, ``source_id``, each null
+  where there is none; ``identity``: which of the ids decides who owns the row, such as ``user_id:17``;
+- ``name``, ``properties``, ``traits``, ``context``: text, for telling copies apart; ``traits`` is JSON;
+- a column of values for each path that is needed, filled for the events that are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import polars as pl
+
+from audiences.events.columns import EVENT_COLUMNS, known_columns, require
+from audiences.events.documents import Document, document
+from audiences.events.ids import id_texts
+from audiences.events.instants import INSTANT, instants
+from audiences.events.needs import EventNeeds, column_name
+from audiences.events.rejects import Reason, Rejects, Sample
+from audiences.events.tables import Table
+from audiences.events.texts import is_text, texts
+from audiences.events.value_texts import json_text
+from audiences.events.values import json_of_value, values_from_column
+from audiences.language.tree import Path
+
+TYPES: Final = ("track", "page", "screen", "identify", "group", "alias")
+CALLS: Final = pl.Enum(TYPES)
+IDS: Final = ("message_id", "profile_id", "user_id", "anonymous_id", "group_id")
+OWNERS: Final = ("profile_id", "user_id", "anonymous_id")
+"""The ids that say who a row belongs to, the first one that is there deciding."""
+
+CONTENT: Final = (
+    "type",
+    "event",
+    "user_id",
+    "anonymous_id",
+    "group_id",
+    "name",
+    "properties",
+    "traits",
+    "source_id",
+    "profile_id",
+    "context",
+)
+"""The bytes of a row, in this order, beyond its message id and instants."""
+
+PAGE_VIEWED: Final = "Page Viewed"
+SCREEN_VIEWED: Final = "Screen Viewed"
+
+_MESSAGE_ID_LENGTH, _GROUP_ID_LENGTH, _PROPERTIES = 100, 500, 300
+_EXCERPT: Final = 200
+_NAMED: Final[dict[Path, tuple[str, ...]]] = {
+    ("name",): ("page", "screen"),
+    ("page_name",): ("page",),
+    ("screen_name",): ("screen",),
+}
+
+
+def read_rows(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The accepted rows of a table, batch by batch, each with the number of rows that were read for it.
+
+    Raises ``InputError`` where the table has no type, no timestamp or no id column at all, or two columns
+    of one name.
+    """
+    found = known_columns(table.schema.names(), EVENT_COLUMNS, where=table.path)
+    if found or table.rows:
+        require(found, "type", where=table.path, what="events")
+        require(found, "timestamp", where=table.path, what="events")
+        require(found, *OWNERS, where=table.path, what="events")
+    if not needs.contexts:
+        found.pop("context", None)
+    first = 0
+    for batch in table.batches(list(found.values())):
+        raw = batch.rename({name: known for known, name in found.items()})
+        yield raw.height, _accepted(raw, needs, rejects, table.path, first)
+        first += raw.height
+
+
+def _accepted(raw: pl.DataFrame, needs: EventNeeds, rejects: Rejects, path: str, first: int) -> pl.DataFrame:
+    columns = {name: _column(raw, name) for name in EVENT_COLUMNS}
+    documents = {name: document(columns[name]) for name in ("properties", "traits", "context")}
+    rows, wrong_id = _rows(columns, documents)
+    reason = rows.select(_reason(columns, documents, wrong_id)).to_series()
+    accepted = reason.is_null()
+    if not accepted.all():
+        _reject(raw, reason, rows.get_column("message_id"), rejects, path, first)
+    wanted = rows.get_column("event").is_in(list(needs.events)).fill_null(False) & accepted
+    values = [
+        _property(path, columns, documents["properties"], rows.get_column("type"), wanted)
+        for path in sorted(needs.properties)
+    ]
+    values += [
+        documents["context"].values(path, wanted).alias(column_name("context", path)) for path in sorted(needs.contexts)
+    ]
+    return rows.with_columns(values).filter(accepted)
+
+
+def _column(raw: pl.DataFrame, name: str) -> pl.Series:
+    return raw.get_column(name) if name in raw.columns else pl.Series(name, [None]).new_from_index(0, raw.height)
+
+
+def _rows(columns: dict[str, pl.Series], documents: dict[str, Document]) -> tuple[pl.DataFrame, pl.Series]:
+    """All rows, normalised, and which have something in an id column that is no id."""
+    ids = {name: id_texts(columns[name]) for name in IDS}
+    wrong_id = pl.select(pl.any_horizontal([wrong for _, wrong in ids.values()])).to_series()
+    frame = pl.DataFrame(
+        {
+            "type": _text(columns["type"]).str.to_lowercase().str.strip_chars().cast(CALLS, strict=False),
+            "event": _text(columns["event"]),
+            "timestamp": instants(columns["timestamp"]),
+            "received_at": instants(columns["received_at"]),
+            **{name: text for name, (text, _) in ids.items()},
+            "source_id": values_from_column(columns["source_id"]).struct.field("text"),
+            "name": values_from_column(columns["name"]).struct.field("text"),
+            **{name: one.texts() for name, one in documents.items()},
+        }
+    )
+    kind = pl.col("type")
+    event = (
+        pl.when(kind == "track").then("event")
+        .when(kind == "page").then(pl.lit(PAGE_VIEWED))
+        .when(kind == "screen").then(pl.lit(SCREEN_VIEWED))
+    )  # fmt: skip
+    identity = pl.coalesce([pl.format(f"{name}:{{}}", pl.col(name)) for name in OWNERS])
+    return frame.with_columns(event=event, identity=identity), wrong_id
+
+
+def _text(column: pl.Series) -> pl.Series:
+    return texts(column) if is_text(column.dtype) else pl.Series([None], dtype=pl.String).new_from_index(0, len(column))
+
+
+def _reason(columns: dict[str, pl.Series], documents: dict[str, Document], wrong_id: pl.Series) -> pl.Expr:
+    """The first reason that applies, in the order of ``Reason``; null for an accepted row."""
+    kind = pl.col("type")
+    has_event = pl.lit(columns["event"].is_not_null())
+    untold = pl.col("event").is_null() | (pl.col("event") == "")
+    has_properties = kind.is_in(["track", "page", "screen"])
+    has_traits = kind.is_in(["identify", "group"])
+    properties = documents["properties"]
+    checks: dict[Reason, pl.Expr] = {
+        Reason.ID_NOT_STRING: pl.lit(wrong_id),
+        Reason.NO_ID: pl.col("identity").is_null(),
+        Reason.MESSAGE_ID_TOO_LONG: pl.col("message_id").str.len_chars() > _MESSAGE_ID_LENGTH,
+        Reason.BAD_TIMESTAMP: pl.col("timestamp").is_null() | (pl.col("timestamp") < pl.lit(0).cast(INSTANT)),
+        Reason.EVENT_NOT_STRING: (kind == "track") & pl.col("event").is_null() & has_event,
+        Reason.EVENT_NOT_DEFINED: kind.is_null() | ((kind == "track") & untold),
+        Reason.BAD_GROUP_ID: (kind == "group")
+        & (pl.col("group_id").is_null() | (pl.col("group_id").str.len_chars() > _GROUP_ID_LENGTH)),
+        Reason.PROPERTIES_NOT_OBJECT: has_properties & pl.lit(properties.is_wrong()),
+        Reason.TOO_MANY_PROPERTIES: has_properties & (pl.lit(properties.sizes()) > _PROPERTIES),
+        Reason.TRAITS_NOT_OBJECT: has_traits & pl.lit(documents["traits"].is_wrong()),
+    }
+    return pl.coalesce([pl.when(check).then(pl.lit(reason.value)) for reason, check in checks.items()])
+
+
+def _reject(raw: pl.DataFrame, reason: pl.Series, ids: pl.Series, rejects: Rejects, path: str, first: int) -> None:
+    rejected = pl.DataFrame({"row": pl.int_range(raw.height, eager=True), "reason": reason}).drop_nulls()
+    for code, found in rejected.group_by("reason", maintain_order=True):
+        name, rows = str(code[0]), found.get_column("row")
+        rejects.count(name, found.height)
+        shown = rows.head(rejects.wanted(name))
+        for row, excerpt in zip(shown.to_list(), _excerpts(raw[shown]), strict=True):
+            rejects.sample(Sample(name, path, first + row, ids[row], excerpt))
+
+
+def _excerpts(rows: pl.DataFrame) -> list[str]:
+    """The beginnings of rows as JSON, without what is missing."""
+    members = [
+        json_text(column.name) + ":" + pl.select(json_of_value(pl.lit(values_from_column(column)))).to_series()
+        for column in rows.get_columns()
+    ]
+    whole = "{" + pl.select(pl.concat_str(members, separator=",", ignore_nulls=True)).to_series() + "}"
+    return whole.str.slice(0, _EXCERPT).to_list()
+
+
+def _property(
+    path: Path, columns: dict[str, pl.Series], properties: Document, kind: pl.Series, wanted: pl.Series
+) -> pl.Series:
+    """The values of a property; page and screen calls have their ``name`` as ``page_name`` and
+    ``screen_name``, too.
+    """
+    values = properties.values(path, wanted).alias(column_name("property", path))
+    named = kind.is_in(list(_NAMED.get(path, ()))).fill_null(False) & wanted
+    if not named.any():
+        return values
+    name = [values_from_column(columns["name"]), properties.values(("name",), wanted), values]
+    return pl.select(pl.when(named).then(pl.coalesce(name)).otherwise(values)).to_series().alias(values.name)

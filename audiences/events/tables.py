@@ -1,0 +1,198 @@
+"""One way to read a table in batches, whether it is a Parquet file or a frame in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Protocol
+
+import polars as pl
+
+from audiences.events.files import FoundFile, find_files, footer_digest, unreadable
+from audiences.events.values import json_text, values_from_column
+
+Source = str | Path | pl.DataFrame | pl.LazyFrame
+"""A folder, file, glob or URL of Parquet, or the table itself."""
+
+BATCH_ROWS: Final = 32_768  # parsed JSON of that many rows stays in the tens of megabytes
+
+
+@dataclass(frozen=True, slots=True)
+class InputFrames:
+    """The inputs, each a Polars frame or a path. Columns as in Parquet files; ``None``: there is no such
+    table.
+    """
+
+    events: Source | None = None
+    profiles: Source | None = None
+    accounts: Source | None = None
+    suppressed: Source | None = None
+
+
+class Table(Protocol):
+    """A table that is read in batches of at most ``BATCH_ROWS`` rows."""
+
+    @property
+    def path(self) -> str:
+        """Where it is, for messages."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 where that is not known."""
+        ...
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Columns and types."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        ...
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most ``BATCH_ROWS``."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Changes whenever the content does."""
+        ...
+
+
+class LazyTable:
+    """A lazy Polars frame. Everything that Polars raises becomes an ``InputError`` that names the table."""
+
+    def __init__(self, frame: pl.LazyFrame, what: str) -> None:
+        self._lazy, self._what = frame, what
+
+    @property
+    def path(self) -> str:
+        """Where it is, for messages."""
+        return f"<{self._what} frame>"
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 where that is not known."""
+        return 0
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        """Columns and types."""
+        with self._reading():
+            return self._lazy.collect_schema()
+
+    @cached_property
+    def rows(self) -> int:
+        """The number of rows."""
+        with self._reading():
+            return int(self._lazy.select(pl.len()).collect().item())
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most ``BATCH_ROWS``."""
+        with self._reading():
+            for batch in self._lazy.select(columns).collect_batches(chunk_size=BATCH_ROWS):
+                yield from batch.iter_slices(BATCH_ROWS)
+
+    def fingerprint(self) -> str:
+        """Changes whenever the content does."""
+        with self._reading():
+            return FrameTable(self._lazy.collect(), self._what).fingerprint()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            raise unreadable(self.path, self._what, str(error)) from error
+
+
+class ParquetTable(LazyTable):
+    """A Parquet file."""
+
+    def __init__(self, file: FoundFile, what: str) -> None:
+        super().__init__(pl.scan_parquet(file.path, glob=False, hive_partitioning=False), what)
+        self._file = file
+
+    @property
+    def path(self) -> str:
+        """Where it is, for messages."""
+        return self._file.path
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 where that is not known."""
+        return self._file.size
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        """Columns and types."""
+        footer_digest(self._file, self._what)  # says what is wrong with a file better than Polars does
+        with self._reading():
+            return self._lazy.collect_schema()
+
+    def fingerprint(self) -> str:
+        """Changes whenever the content does."""
+        file = self._file
+        return f"{file.name}\0{file.size}\0{file.modified}\0{footer_digest(file, self._what)}"
+
+
+class FrameTable:
+    """A Polars frame in memory."""
+
+    def __init__(self, frame: pl.DataFrame, what: str) -> None:
+        self._frame, self._what = frame, what
+
+    @property
+    def path(self) -> str:
+        """Where it is, for messages."""
+        return f"<{self._what} frame>"
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 where that is not known."""
+        return int(self._frame.estimated_size())
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Columns and types."""
+        return self._frame.schema
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return self._frame.height
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most ``BATCH_ROWS``."""
+        if self._frame.height:
+            yield from self._frame.select(columns).iter_slices(BATCH_ROWS)
+
+    def fingerprint(self) -> str:
+        """Changes whenever the content does."""
+        frame = self._frame
+        digest = hashlib.sha256(f"{frame.schema}\0{frame.height}".encode())
+        for column in frame.get_columns():
+            texts = values_from_column(column).struct.field("text")
+            digest.update(json_text(texts.to_list()).encode())
+        return f"{self.path}\0{digest.hexdigest()}"
+
+
+def open_tables(source: Source | None, what: str) -> list[Table]:
+    """The tables of a source, sorted by path: one per Parquet file, or the frame; none where there is no
+    source.
+
+    Raises as ``find_files`` does.
+    """
+    if source is None:
+        return []
+    if isinstance(source, pl.DataFrame):
+        return [FrameTable(source, what)]
+    if isinstance(source, pl.LazyFrame):
+        return [LazyTable(source, what)]
+    return [ParquetTable(file, what) for file in find_files(str(source), what)]
