@@ -1,0 +1,106 @@
+"""The profiles of a bucket and what is known of them: traits, computed values, measures of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+import orjson
+import polars as pl
+
+from audiences.definitions.computation import Computation, Kind
+from audiences.engines.polars_conditions import Rows, Scope
+from audiences.events.json_columns import values_at
+from audiences.events.needs import column_name
+from audiences.events.values import value_of_json
+from audiences.language import tree
+from audiences.language.selections import Measure, Statistic, measure
+
+COUNTED: Final = frozenset({Statistic.COUNT, Statistic.UNIQUE_COUNT})
+"""Statistics that are 0, not missing, where there is nothing to count inside an audience."""
+
+ID: Final = "id"
+ANONYMOUS: Final = "anonymous"
+VALUE_OF: Final = "value"
+
+
+class Profiles(Rows):
+    """The profiles of a bucket, one per row; ``computed`` and ``measured`` say which column has what."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        super().__init__(frame)
+        self.computed: dict[str, str] = {}
+        self.measured: dict[Measure, str] = {}
+        self._paths: dict[tree.Path, str] = {}
+        self._zeros: dict[Measure, str] = {}
+
+    def give(self, snapshots: Mapping[str, pl.DataFrame], computations: Iterable[Computation]) -> None:
+        """Takes the values of computations that aren't computed in this run from their last snapshots.
+
+        A profile that isn't in an audience's snapshot is not a member; without a snapshot nobody is.
+        """
+        for computation in computations:
+            snapshot = snapshots.get(computation.key)
+            if snapshot is None:
+                snapshot = pl.DataFrame(schema={ID: pl.String, "value": pl.String})
+            joined = self.frame.select(ID).join(snapshot, on=ID, how="left", maintain_order="left")
+            text = pl.col("value")
+            if computation.kind is Kind.AUDIENCE:
+                text = text.fill_null("false")
+            self.computed[computation.key] = self.add(joined.select(value_of_json(text)).to_series())
+
+    def trait(self, path: tree.Path) -> str:
+        """The column of a computation's value, or of a path into it; else of a custom trait."""
+        key, *inner = path
+        if key not in self.computed:
+            return column_name("trait", path)
+        if not inner:
+            return self.computed[key]
+        if path not in self._paths:
+            self._paths[path] = self.add(inside(self.frame[self.computed[key]], tuple(inner)))
+        return self._paths[path]
+
+    def measure_or_zero(self, item: Measure) -> str:
+        """The column of a counting measure with 0 where there is nothing to count."""
+        if item not in self._zeros:
+            self._zeros[item] = self.add(self.frame[self.measured[item]].fill_null(0))
+        return self._zeros[item]
+
+
+class ProfileScope(Scope):
+    """The profiles as one computation sees them. ``audience``: counts of nothing are 0."""
+
+    def __init__(
+        self, profiles: Profiles, as_of: datetime, *, since: datetime | None, audience: bool
+    ) -> None:
+        super().__init__(profiles, as_of)
+        self.profiles = profiles
+        self.since = since
+        self.audience = audience
+
+    def column(self, scalar: tree.Scalar) -> str:
+        """The column of a trait, or of a measure of the profile's events."""
+        match scalar:
+            case tree.Trait(path=path):
+                return self.profiles.trait(path)
+            case tree.Property() | tree.Context():
+                raise TypeError("a property or context field has no value outside the events")
+            case _:
+                item = measure(scalar, self.since)
+                if self.audience and item.statistic in COUNTED:
+                    return self.profiles.measure_or_zero(item)
+                return self.profiles.measured[item]
+
+
+def inside(values: pl.Series, path: tree.Path) -> pl.Series:
+    """What a path leads to inside each value: VALUE, or List(VALUE) where the path reaches into arrays.
+
+    Only objects and arrays have an inside; each different one is read once.
+    """
+    is_json = pl.col("kind") == "json"
+    texts = values.struct.unnest().select(pl.when(is_json).then(pl.col("text"))).to_series().to_list()
+    read: dict[str | None, object] = {
+        text: None if text is None else orjson.loads(text) for text in set(texts)
+    }
+    return values_at([{VALUE_OF: read[text]} for text in texts], (VALUE_OF, *path))
