@@ -1,0 +1,196 @@
+"""What has to be sent: the values a destination should have, minus those that it has acknowledged. Pure, no
+I/O.
+
+From that one difference follow first sync, enter, exit, value change, clearing, a new identifier, catching up
+after missed runs with only the net difference, and that no message is sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from audiences.definitions.computation import Kind
+from audiences.delivery.identifiers import Chosen, choose, choose_each, holders, senders, strategy_text
+from audiences.events.instants import INSTANT
+
+MESSAGES: Final[dict[str, pl.DataType]] = {
+    "call": pl.String(),
+    "identifier_type": pl.String(),
+    "identifier_value": pl.String(),
+    "profile_id": pl.String(),
+    "value": pl.String(),
+    "as_of": INSTANT,
+    "attempt": pl.Int64(),
+    "user_id": pl.String(),
+    "anonymous_id": pl.String(),
+}
+"""A planned message. ``value`` is JSON text: ``false`` for an audience's exit, null for a trait that is
+cleared.
+
+``as_of`` is that of the run which decided the value; ``attempt`` counts the messages made for the identifier;
+``user_id`` and ``anonymous_id`` are the profile's first ones, or null.
+"""
+
+IDENTIFIER: Final = ["identifier_type", "identifier_value"]
+ROW: Final = ["call", *IDENTIFIER]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a plan follows from, for one computation and one destination.
+
+    - ``snapshot``: ``id``, ``value`` (JSON text), ``as_of`` (of the run that decided the value).
+    - ``departures``: ``id``, ``as_of``: when ids last left the audience or lost the trait's value.
+    - ``identifiers``: every identifier of every profile (see ``identifiers.identifiers_of``).
+    - ``acknowledged``: the rows of the computation (see ``audiences.state.acknowledged``).
+    - ``calls``: identify, track; ``strategy``: which identifiers; ``as_of``: of the current run.
+    """
+
+    kind: Kind
+    snapshot: pl.DataFrame
+    departures: pl.DataFrame
+    identifiers: pl.DataFrame
+    acknowledged: pl.DataFrame
+    calls: Sequence[str]
+    strategy: Chosen
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPlan:
+    """``messages``: what to send (see ``MESSAGES``), sorted by profile, identifier and call.
+
+    ``no_identifier``: profiles with a value and no identifier that the destination takes. ``conflicts``:
+    identifiers that several profiles with a value have, so that a trait's value was taken from the one with
+    the lowest id.
+    """
+
+    messages: pl.DataFrame
+    no_identifier: int
+    conflicts: int
+
+
+def plan(situation: Situation) -> DeliveryPlan:
+    """The messages that make a destination have what it should have.
+
+    - An identifier that several profiles have: an audience is true if any of them is a member; a trait takes
+      the
+      value of the one with the lowest id, among those that have a value.
+    - What was acknowledged and isn't wanted any more gets ``false`` or null, whatever the strategy says now.
+    - A changed strategy applies to later changes only: a profile that has nothing else to send keeps the
+      identifiers
+      that were chosen for it before.
+    """
+    chosen = _chosen_identifiers(situation)
+    wanted, conflicts = _wanted(situation, chosen)
+    unreachable = situation.snapshot.join(chosen, on="id", how="anti").height
+    return DeliveryPlan(
+        messages=_difference(situation, wanted),
+        no_identifier=unreachable,
+        conflicts=conflicts if situation.kind is Kind.TRAIT else 0,
+    )
+
+
+def _chosen_identifiers(situation: Situation) -> pl.DataFrame:
+    before = _strategies_before(situation)
+    if before.is_empty():
+        return choose(situation.identifiers, situation.strategy)
+    as_before = choose_each(situation.identifiers, before, situation.strategy)
+    messages = _difference(situation, _wanted(situation, as_before)[0])
+    unchanged = before.join(messages, left_on="id", right_on="profile_id", how="anti")
+    return choose_each(situation.identifiers, unchanged, situation.strategy)
+
+
+def _strategies_before(situation: Situation) -> pl.DataFrame:
+    """``id`` and ``strategy`` of the profiles whose last acknowledged row has another strategy than now."""
+    today = strategy_text(situation.strategy)
+    return (
+        situation.acknowledged.select("strategy", "run", id="profile_id", now=pl.col("strategy") == today)
+        .sort("id", "run", "now", "strategy")
+        .unique("id", keep="last", maintain_order=True)
+        .filter(~pl.col("now"))
+        .select("id", "strategy")
+    )
+
+
+def _wanted(situation: Situation, chosen: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """What each identifier should have: one row per identifier; and how many identifiers have several
+    holders.
+    """
+    held = chosen.join(situation.snapshot, on="id", how="inner").sort("id")
+    wanted = held.group_by(identifier_type="type", identifier_value="value", maintain_order=True).agg(
+        profile_id=pl.col("id").first(),
+        wanted=pl.col("value_right").first(),
+        decided=pl.col("as_of").first(),
+        holders=pl.len(),
+    )
+    return wanted.drop("holders"), wanted.filter(pl.col("holders") > 1).height
+
+
+def _difference(situation: Situation, wanted: pl.DataFrame) -> pl.DataFrame:
+    """Wanted minus acknowledged, as messages."""
+    calls = pl.DataFrame({"call": list(situation.calls)}, schema={"call": pl.String})
+    acknowledged = situation.acknowledged.join(calls, on="call", how="semi").select(
+        *ROW, "value", "attempts", known_profile="profile_id"
+    )
+    nothing: str | None = None
+    if situation.kind is Kind.AUDIENCE:  # an acknowledged exit is the same as never having been a member
+        nothing = "false"
+        acknowledged = acknowledged.with_columns(value=pl.when(pl.col("value") == "true").then("value"))
+    different = (
+        calls.join(wanted, how="cross")
+        .join(acknowledged, on=ROW, how="full", coalesce=True)
+        .filter(pl.col("wanted").ne_missing(pl.col("value")))
+    )
+    return (
+        _with_profile(situation, different)
+        .with_columns(
+            value=pl.col("wanted").fill_null(pl.lit(nothing)) if nothing else pl.col("wanted"),
+            as_of=_decided_at(situation),
+            attempt=pl.col("attempts").fill_null(0) + 1,
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in MESSAGES.items())
+        .sort("profile_id", *IDENTIFIER, "call")
+    )
+
+
+def _with_profile(situation: Situation, different: pl.DataFrame) -> pl.DataFrame:
+    """Adds whose message it is, its first user_id and anonymous_id, and when that profile last lost its
+    value.
+
+    For a value that goes away: the profile that has the identifier now, else the one that had it when the
+    value was acknowledged. Of a profile that is gone, the user_id is known only if it was acknowledged
+    itself.
+    """
+    now = holders(situation.identifiers).rename({"type": "identifier_type", "value": "identifier_value"})
+    remembered = senders(
+        situation.acknowledged.select(id="profile_id", type="identifier_type", value="identifier_value")
+        .unique()
+        .sort("id", "type", "value")
+        .with_columns(place=pl.int_range(pl.len()).over("id", "type"))
+    )
+    known = senders(situation.identifiers)
+    gone = remembered.join(known, on="id", how="anti")
+    departures = situation.departures.select("id", departed=pl.col("as_of").cast(INSTANT))
+    present = situation.snapshot.select("id", present=pl.lit(True))
+    return (
+        different.join(now, on=IDENTIFIER, how="left")
+        .with_columns(profile_id=pl.coalesce("profile_id", "holder", "known_profile"))
+        .join(pl.concat([known, gone]), left_on="profile_id", right_on="id", how="left")
+        .join(present, left_on="profile_id", right_on="id", how="left")
+        .join(departures, left_on="profile_id", right_on="id", how="left")
+        .join(departures, left_on="known_profile", right_on="id", how="left", suffix="_before")
+    )
+
+
+def _decided_at(situation: Situation) -> pl.Expr:
+    """When the value was decided: for one that goes away, when the profile lost it, if it did, else now."""
+    now = pl.lit(situation.as_of).cast(INSTANT)
+    departed = pl.coalesce("departed", "departed_before", now)
+    lost = pl.when(pl.col("present").is_null()).then(departed).otherwise(now)
+    return pl.when(pl.col("wanted").is_not_null()).then("decided").otherwise(lost)
