@@ -1,0 +1,5 @@
+"""``python -m audiences`` is the ``audiences`` command."""
+
+from audiences.cli import main
+
+main()

@@ -1,0 +1,232 @@
+"""The ``audiences`` command. Thin: it reads arguments, calls ``Project`` and prints.
+
+Exit codes: 0 done, 1 a failure (input, state, delivery), 2 the user's mistake. Neither shows a traceback; set
+``AUDIENCES_DEBUG=1`` to see one. Heavy modules are imported inside the commands, to keep ``--help`` quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audiences.errors import AudiencesError, DefinitionError
+
+if TYPE_CHECKING:
+    from audiences.project import Project
+
+app = typer.Typer(
+    name="audiences",
+    help="Computed traits and audiences from Segment-style events in Parquet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ProjectFolder = Annotated[
+    Path, typer.Option("--project", "-p", help="The folder that holds definitions/.", show_default="here")
+]
+Environment = Annotated[
+    str | None, typer.Option("--environment", "-e", help="Lay definitions/space.NAME.yml over space.yml.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Evaluate at this instant (ISO 8601, UTC). Default: the space's, or now."),
+]
+NoDeliver = Annotated[bool, typer.Option("--no-deliver", help="Compute and keep the result, send nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change and be sent; write and send nothing.")
+]
+Confirm = Annotated[bool, typer.Option("--confirm", help="Allow a first sync of more than 1,000 messages.")]
+
+
+class CSVFormat(StrEnum):
+    """The layouts of a CSV download."""
+
+    UNFORMATTED = "unformatted"
+    COLUMNS = "columns"
+    ROWS = "rows"
+    ADS = "ads"
+
+
+@app.command()
+def run(
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="Computations to run; all when none is named.")
+    ] = None,
+    as_of: AsOf = None,
+    no_deliver: NoDeliver = False,
+    dry_run: DryRun = False,
+    confirm: Confirm = False,
+    project: ProjectFolder = Path(),
+    environment: Environment = None,
+) -> None:
+    """Compute, keep what changed, deliver the difference."""
+    from audiences import console
+
+    opened = _open(project, environment)
+    with console.progress() as progress:
+        done = opened.run(
+            as_of=_instant(as_of),
+            keys=keys or None,
+            deliver=not no_deliver,
+            dry_run=dry_run,
+            confirm=confirm,
+            progress=progress,
+        )
+    console.print_run(done, opened)
+    if done.exit_code:
+        raise typer.Exit(done.exit_code)
+
+
+@app.command()
+def preview(
+    target: Annotated[str, typer.Argument(help="A key, or a YAML file with new definitions.")],
+    as_of: AsOf = None,
+    project: ProjectFolder = Path(),
+    environment: Environment = None,
+) -> None:
+    """Show the size and ten ids; save nothing."""
+    from audiences import console
+
+    opened = _open(project, environment)
+    with console.progress() as progress:
+        previews = opened.preview(target, as_of=_instant(as_of), progress=progress)
+    console.print_previews(previews, opened.as_of(_instant(as_of)))
+
+
+@app.command()
+def validate(project: ProjectFolder = Path(), environment: Environment = None) -> None:
+    """Check every definition and report all mistakes at once."""
+    from audiences import console
+
+    opened = _open(project, environment)
+    console.print_problems(opened.problems, opened.definitions.warnings)
+    console.print_valid(opened)
+    if opened.problems:
+        raise typer.Exit(2)
+
+
+@app.command("list")
+def list_computations(project: ProjectFolder = Path(), environment: Environment = None) -> None:
+    """List the computations, their size and when they were computed."""
+    from audiences import console
+
+    opened = _open(project, environment)
+    console.print_list(opened)
+    if opened.problems:
+        console.print_problems(opened.problems, ())
+        raise typer.Exit(2)
+
+
+@app.command()
+def show(
+    key: Annotated[str, typer.Argument(help="A computation.")],
+    project: ProjectFolder = Path(),
+    environment: Environment = None,
+) -> None:
+    """Show a computation: both written forms, what it depends on, what uses it, its last run."""
+    from audiences import console
+
+    console.print_computation(_open(project, environment).describe(key))
+
+
+@app.command()
+def export(
+    key: Annotated[str, typer.Argument(help="A computation that has been run.")],
+    layout: Annotated[
+        CSVFormat, typer.Option("--format", "-f", help="The CSV's layout.")
+    ] = CSVFormat.COLUMNS,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="File or folder; - prints.", show_default="here, named by key"),
+    ] = None,
+    traits: Annotated[str, typer.Option("--traits", help="Trait columns to add, separated by commas.")] = "",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Leave cells that a spreadsheet would run as a formula.")
+    ] = False,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="The snapshot of an earlier run.")] = None,
+    project: ProjectFolder = Path(),
+    environment: Environment = None,
+) -> None:
+    """Write the snapshot of a computation as CSV."""
+    from audiences import console
+
+    opened = _open(project, environment)
+    written = opened.export(
+        key,
+        format=layout.value,
+        output=output,
+        traits=tuple(name.strip() for name in traits.split(",") if name.strip()),
+        raw=raw,
+        as_of=_instant(as_of),
+    )
+    if output != "-":
+        console.print_export(written)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the YAML, for editors."""
+    import json
+
+    from audiences.definitions.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+    """Write a small project of your own that runs."""
+    from audiences import console
+    from audiences.starter.create import create_project
+
+    console.print_created(folder, create_project(folder))
+
+
+def _open(folder: Path, environment: str | None) -> Project:
+    from audiences.project import Project
+
+    return Project.load(folder, environment=environment)
+
+
+def _instant(text: str | None) -> datetime | None:
+    from audiences.clock import parse_as_of
+
+    return None if text is None else parse_as_of(text)
+
+
+def main() -> None:
+    """The entry point: runs the command and turns every error into one paragraph and an exit code."""
+    try:
+        app()
+    except AudiencesError as error:
+        _fail(error, error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("Stopped; nothing was changed.", err=True)
+        sys.exit(130)
+    except Exception as error:
+        _fail(
+            AudiencesError(
+                f"unexpected {type(error).__name__}: {error}", hint="AUDIENCES_DEBUG=1 shows where"
+            ),
+            1,
+        )
+
+
+def _fail(error: AudiencesError, code: int) -> None:
+    if os.environ.get("AUDIENCES_DEBUG"):
+        raise error
+    from audiences import console
+
+    if isinstance(error, DefinitionError) and error.problems:
+        console.print_problems(error.problems, ())
+    else:
+        console.print_error(str(error))
+    sys.exit(code)

@@ -1,0 +1,218 @@
+"""What the command line prints. Tables go to standard output; progress, problems and errors to standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from audiences.clock import readable
+from audiences.errors import Problem
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from audiences.export import Export
+    from audiences.project import Description, Preview, Project
+    from audiences.run import ComputationResult, ProgressReport, Run
+
+MESSAGES_SHOWN = 10
+
+_out = Console(highlight=False, soft_wrap=False)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress() -> Iterator[ProgressReport]:
+    """A progress bar on standard error, if that is a terminal; gone when the work is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def report(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total or None)
+
+        yield report
+
+
+def print_error(message: str) -> None:
+    """One paragraph on standard error."""
+    _err.print(Text.assemble(("Error: ", "bold red"), message))
+
+
+def print_problems(problems: Sequence[Problem], warnings: Sequence[Problem]) -> None:
+    """Every problem, then every warning, each with its place and excerpt."""
+    for problem in problems:
+        _err.print(Text.assemble(("Error: ", "bold red"), str(problem)))
+    for warning in warnings:
+        _err.print(Text.assemble(("Warning: ", "bold yellow"), str(warning)))
+
+
+def print_run(run: Run, project: Project) -> None:
+    """The table of a run, and beneath it all that was left out, held back or refused, with counts and reasons."""
+    table = _table(_title(run, project))
+    for heading, right in (
+        ("computation", False),
+        ("kind", False),
+        ("size", True),
+        ("entered / set", True),
+        ("exited / cleared", True),
+        ("changed", True),
+        ("seconds", True),
+    ):
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    for result in run.results:
+        table.add_row(*_cells(result))
+    _out.print(table)
+    for line in (run.note, _read(run), *_rejected(run)):
+        if line:
+            _out.print(line, soft_wrap=True, markup=False)
+    _print_deliveries(run)
+    print_problems(run.problems, run.warnings)
+
+
+def _read(run: Run) -> str:
+    """One line about the input."""
+    numbers = run.statistics
+    if not numbers:
+        return ""
+    duplicates, conflicts = numbers.get("duplicates", 0), numbers.get("identifier_conflicts", 0)
+    line = f"Events: {numbers.get('rows_read', 0):,} read, {numbers.get('rows_accepted', 0):,} accepted"
+    line += f", {duplicates:,} duplicates" if duplicates else ""
+    line += f"; {conflicts:,} identifiers are held by several profiles" if conflicts else ""
+    return line
+
+
+def _rejected(run: Run) -> Iterator[str]:
+    """A line per reason: how many rows, and the first of them."""
+    for reason, count in sorted(run.rejects.items()):
+        samples = [
+            str(sample.get("message_id") or sample.get("path") or "")
+            for sample in run.samples.get(reason, ())
+        ]
+        examples = ", ".join(sample for sample in samples if sample)
+        yield f"Rejected: {count:,} {reason}" + (
+            f" ({examples}{', …' if count > len(samples) else ''})" if examples else ""
+        )
+
+
+def _print_deliveries(run: Run) -> None:
+    """What each destination got, and, in a dry run, the first ten messages."""
+    told = [
+        delivery for delivery in run.deliveries if delivery.created or delivery.problem or delivery.unsent
+    ]
+    if run.deliveries and not told:
+        _out.print(f"Destinations: nothing to send for {len(run.deliveries)} computations")
+    for delivery in told:
+        _out.print(str(delivery), soft_wrap=True, markup=False)
+    messages = [sample for delivery in told for sample in delivery.samples]
+    for message in messages[:MESSAGES_SHOWN]:
+        _out.print(message, soft_wrap=True, markup=False)
+
+
+def _title(run: Run, project: Project) -> str:
+    fixed = " (fixed by space.yml)" if project.space.as_of == run.as_of else ""
+    number = f"run {run.number}, " if run.number is not None else ""
+    return f"{project.space.slug}: {number}as of {readable(run.as_of)}{fixed}"
+
+
+def _cells(result: ComputationResult) -> tuple[str, ...]:
+    audience = result.kind == "audience"
+    return (
+        result.key,
+        result.kind,
+        f"{result.size:,}",
+        _signed("+", result.entered if audience else result.set),
+        _signed("-", result.exited if audience else result.cleared),
+        "" if audience else _signed("", result.changed),
+        f"{result.seconds:.2f}",
+    )
+
+
+def _signed(sign: str, count: int) -> str:
+    return f"{sign}{count:,}" if count else "0"
+
+
+def print_previews(previews: Sequence[Preview], as_of: datetime) -> None:
+    """For each computation: its size and ten ids, with values for traits."""
+    for preview in previews:
+        noun = "members" if preview.kind == "audience" else "values"
+        table = _table(f"{preview.key}: {preview.size:,} {noun} as of {readable(as_of)}; nothing was saved")
+        table.add_column("id", no_wrap=True)
+        if preview.kind == "trait":
+            table.add_column("value")
+        for identifier, value in preview.rows:
+            table.add_row(*((identifier,) if preview.kind == "audience" else (identifier, value)))
+        _out.print(table)
+
+
+def print_valid(project: Project) -> None:
+    """One line: how many definitions are good."""
+    good = len(project.definitions.computations) - len(project.refusals)
+    broken = len({problem.key or str(problem.where) for problem in project.problems})
+    _out.print(f"{good} definitions are valid" + (f", {broken} are broken" if broken else "") + ".")
+
+
+def print_list(project: Project) -> None:
+    """All computations, with size and as-of of their last run."""
+    state = project.state()
+    last = state.manifest.computations if state is not None and state.manifest is not None else {}
+    table = _table(f"{project.space.slug}: as of {readable(project.as_of(None))}")
+    for heading in ("computation", "kind", "folder", "name", "schedule", "size", "last run"):
+        table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=heading != "name")
+    for key, computation in project.definitions.computations.items():
+        entry = last.get(key)
+        table.add_row(
+            key,
+            computation.kind.value,
+            computation.group,
+            computation.name + ("" if computation.enabled else " (disabled)"),
+            computation.schedule or "",
+            f"{entry.size:,}" if entry else "",
+            readable(entry.as_of) if entry else "never",
+        )
+    _out.print(table)
+
+
+def print_computation(description: Description) -> None:
+    """A computation, whole: what it is, both forms, what it depends on and what uses it, its last run."""
+    heading = Text(description.key, style="bold")
+    if description.name:
+        heading.append(f"  {description.name}", style="")
+    _out.print(heading)
+    if description.description:
+        _out.print(description.description, markup=False)
+    for label, value in description.facts:
+        _out.print(f"  {label:<12} {value}", markup=False, soft_wrap=True)
+    _out.print("\nAs a query:")
+    _out.print(_indent(description.query), markup=False, soft_wrap=True)
+    _out.print("\nAs YAML:")
+    _out.print(_indent(description.structured), markup=False, soft_wrap=True)
+
+
+def _indent(text: str) -> str:
+    return "\n".join("  " + line for line in text.rstrip().splitlines())
+
+
+def print_export(written: Export) -> None:
+    """Where the CSV is, how many rows it has and for which as-of."""
+    _out.print(f"{written.path}: {written.rows:,} rows, as of {readable(written.as_of)}", soft_wrap=True)
+
+
+def print_created(folder: Path, files: Sequence[Path]) -> None:
+    """The files of a new project and what to do next."""
+    for file in files:
+        _out.print(f"  {file}", soft_wrap=True)
+    _out.print(f"\nNext: cd {folder} && audiences run", soft_wrap=True)
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )

@@ -1,0 +1,352 @@
+"""One run: read the inputs once, compute a plan, keep what changed, deliver the difference.
+
+Order matters here. Everything that can be wrong with definitions, inputs or the state location is found before the
+first byte is written; the state's commit comes before delivery; delivery works from what is committed only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from audiences import clock
+from audiences.changes import counts, typed_changes
+from audiences.changes import empty as no_changes
+from audiences.definitions.computation import Computation, Kind, Missing, Space
+from audiences.delivery import DeliveryResult, deliver
+from audiences.engines.base import Engine
+from audiences.errors import Problem, StateError
+from audiences.events import Inputs, PreparedInputs, open_inputs
+from audiences.events.rejects import Rejects
+from audiences.language.fingerprint import fingerprint
+from audiences.plan import Plan, make_plan
+from audiences.snapshots import typed
+from audiences.state import Computed, Decision, Draft, Occasion, RunResult, State
+
+if TYPE_CHECKING:
+    from audiences.project import Project
+
+ProgressReport = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is (0: not known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComputationResult:
+    """What a run found for one computation. Counts are of profiles (or accounts); ``seconds`` is its share."""
+
+    key: str
+    kind: Kind
+    group: str
+    size: int
+    entered: int = 0
+    exited: int = 0
+    set: int = 0
+    changed: int = 0
+    cleared: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """A computation's stored snapshot (``id``, ``value`` JSON text) and changes (and ``change``, ``previous``)."""
+
+    snapshot: Callable[[], pl.DataFrame]
+    changes: Callable[[], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The result of ``Project.run``.
+
+    ``number`` is the run of the state it is (None: nothing was kept), ``committed`` whether this call wrote it.
+    ``problems`` are definitions that were left out, ``results`` the computations in the order of the plan.
+    """
+
+    as_of: datetime  # UTC
+    number: int | None
+    revision: int
+    committed: bool
+    note: str
+    results: tuple[ComputationResult, ...]
+    deliveries: tuple[DeliveryResult, ...] = ()
+    rejects: Mapping[str, int] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    statistics: Mapping[str, int | float] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    computations: Mapping[str, Computation] = field(default_factory=dict, repr=False)
+    frames: Mapping[str, Frames] = field(default_factory=dict, repr=False)
+
+    def snapshot(self, key: str) -> pl.DataFrame:
+        """The values (an audience: the members) at ``as_of``: ``id`` String, ``value`` of the definition's type.
+
+        Raises:
+            KeyError: if the run has no computation of this key.
+        """
+        return typed(self.frames[key].snapshot(), self.computations[key])
+
+    def changes(self, key: str) -> pl.DataFrame:
+        """What is new since the run before: ``id`` String, ``change`` String, ``value`` and ``previous`` typed.
+
+        ``change`` is ``entered`` or ``exited`` for an audience, ``set``, ``changed`` or ``cleared`` for a trait.
+
+        Raises:
+            KeyError: if the run has no computation of this key.
+        """
+        return typed_changes(self.frames[key].changes(), self.computations[key])
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 2 if definitions were left out, or 1 if a delivery failed or waits for a confirmation."""
+        if self.problems:
+            return 2
+        return int(any(delivery.problem or delivery.held for delivery in self.deliveries))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is asked for; see ``Project.run``."""
+
+    as_of: datetime
+    keys: tuple[str, ...] | None = None
+    deliver: bool = True
+    dry_run: bool = False
+    confirm: bool = False
+    report: ProgressReport = lambda what, done, total: None
+
+
+def execute(project: Project, options: Options) -> Run:
+    """Does a run of a project's usable computations.
+
+    Raises:
+        DefinitionError: an unknown key, or a space without events.
+        InputError: inputs that can't be read. StateError: a state that can't be read or written, or is in use.
+    """
+    space = project.space
+    usable = project.usable
+    plan = make_plan(usable, options.keys)
+    inputs = open_inputs(space.sources)
+    # Reads every footer, so that a missing or truncated file is found before the state's folder is made.
+    inputs_fingerprint = inputs.fingerprint()
+    state = State.open(space.state, create=not options.dry_run)
+    with nullcontext() if options.dry_run else state.exclusive():
+        return _execute(project, options, plan, inputs, inputs_fingerprint, state)
+
+
+def _execute(
+    project: Project, options: Options, plan: Plan, inputs: Inputs, inputs_fingerprint: str, state: State
+) -> Run:
+    reused = state.reused(plan.order)
+    if reused:
+        left_out = {problem.key for problem in reused}
+        kept = [item.key for item in plan.order if item.key not in left_out]
+        plan = make_plan(
+            {item.key: item for item in (*plan.order, *plan.given) if item.key not in left_out}, kept
+        )
+    fingerprints = computation_fingerprints(plan)
+    decision = state.decide(as_of=options.as_of, definitions=fingerprints, inputs=inputs_fingerprint)
+    if decision.occasion is Occasion.NOTHING_NEW:
+        outcome = _recall(plan, state, decision, options)
+    else:
+        outcome = _compute(project, plan, inputs, state, decision, fingerprints, inputs_fingerprint, options)
+    problems = (*project.problems, *reused)
+    deliveries = _deliver(project.space, plan, outcome.source, state, options, decision)
+    return outcome.run(options.as_of, decision, deliveries, problems, project)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What was computed, or recalled; ``source`` is what delivery reads."""
+
+    source: State | Draft | None
+    committed: bool
+    results: tuple[ComputationResult, ...]
+    rejects: Mapping[str, int]
+    samples: Mapping[str, Sequence[Mapping[str, object]]]
+    statistics: Mapping[str, int | float]
+    computations: Mapping[str, Computation]
+    frames: Mapping[str, Frames]
+
+    def run(
+        self,
+        as_of: datetime,
+        decision: Decision,
+        deliveries: tuple[DeliveryResult, ...],
+        problems: tuple[Problem, ...],
+        project: Project,
+    ) -> Run:
+        return Run(
+            as_of=as_of,
+            number=decision.run if self.committed or decision.occasion is Occasion.NOTHING_NEW else None,
+            revision=decision.revision,
+            committed=self.committed,
+            note=decision.note,
+            results=self.results,
+            deliveries=deliveries,
+            rejects=self.rejects,
+            samples=self.samples,
+            statistics=self.statistics,
+            problems=problems,
+            warnings=project.definitions.warnings,
+            computations=self.computations,
+            frames=self.frames,
+        )
+
+
+def _compute(
+    project: Project,
+    plan: Plan,
+    inputs: Inputs,
+    state: State,
+    decision: Decision,
+    fingerprints: Mapping[str, str],
+    inputs_fingerprint: str,
+    options: Options,
+) -> _Outcome:
+    report = options.report
+    known = state.keys()
+    given = {item.key: state.snapshot(item.key) for item in plan.given if item.key in known}
+    with inputs.prepare(
+        plan.needs, as_of=options.as_of, progress=lambda done, total: report("reading events", done, total)
+    ) as prepared:
+        snapshots, seconds = compute_timed(project.engine, plan, prepared, options, given)
+        result = RunResult(
+            as_of=options.as_of,
+            inputs=inputs_fingerprint,
+            computed={
+                item.key: Computed(item, snapshots[item.key], fingerprints[item.key], seconds[item.key])
+                for item in plan.order
+            },
+            profiles=prepared.profiles,
+            computed_at=clock.now(),
+            rejects=prepared.rejects.counts,
+            statistics=prepared.statistics.as_mapping(),
+        )
+        rejects: Rejects = prepared.rejects
+    draft = state.draft(result)
+    committed = decision.commits and not options.dry_run
+    if committed:
+        report("keeping what changed", 0, 0)
+        state.commit(draft, keep_history=project.space.keep_history)
+    frames = {item.key: _frames_of_draft(draft, item.key) for item in plan.order}
+    return _Outcome(
+        source=state if committed else (draft if options.dry_run and decision.commits else None),
+        committed=committed,
+        results=tuple(
+            _result(item, snapshots[item.key].height, draft.changes(item.key), seconds[item.key])
+            for item in plan.order
+        ),
+        rejects=result.rejects,
+        samples=rejects.samples,
+        statistics=result.statistics,
+        computations={item.key: item for item in plan.order},
+        frames=frames,
+    )
+
+
+def compute_timed(
+    engine: Engine,
+    plan: Plan,
+    prepared: PreparedInputs,
+    options: Options,
+    given: Mapping[str, pl.DataFrame],
+) -> tuple[dict[str, pl.DataFrame], dict[str, float]]:
+    """The snapshots by key, and the seconds of the shared pass, divided equally: one pass serves all."""
+    started = time.perf_counter()
+    snapshots = engine.compute(
+        plan,
+        prepared,
+        options.as_of,
+        lambda done, total: options.report("computing", done, total),
+        given=given,
+    )
+    share = (time.perf_counter() - started) / max(len(plan.order), 1)
+    return snapshots, {item.key: share for item in plan.order}
+
+
+def _frames_of_draft(draft: Draft, key: str) -> Frames:
+    return Frames(snapshot=lambda: draft.snapshot(key), changes=lambda: draft.changes(key))
+
+
+def _result(computation: Computation, size: int, changes: pl.DataFrame, seconds: float) -> ComputationResult:
+    return ComputationResult(
+        key=computation.key,
+        kind=computation.kind,
+        group=computation.group,
+        size=size,
+        seconds=seconds,
+        **counts(changes),
+    )
+
+
+def _recall(plan: Plan, state: State, decision: Decision, options: Options) -> _Outcome:
+    """The results of the run that this one would repeat: nothing is computed, and nothing changed."""
+    manifest = state.manifest
+    if manifest is None:
+        raise StateError("a run is to be recalled, but nothing was kept", where=state.location)
+    records = manifest.computations
+    return _Outcome(
+        source=state,
+        committed=False,
+        results=tuple(
+            ComputationResult(key=item.key, kind=item.kind, group=item.group, size=records[item.key].size)
+            for item in plan.order
+        ),
+        rejects=manifest.rejects,
+        samples={},
+        statistics=manifest.statistics,
+        computations={item.key: item for item in plan.order},
+        frames={item.key: _frames_of_state(state, item.key) for item in plan.order},
+    )
+
+
+def _frames_of_state(state: State, key: str) -> Frames:
+    return Frames(snapshot=lambda: state.snapshot(key), changes=no_changes)
+
+
+def _deliver(
+    space: Space, plan: Plan, source: State | Draft | None, state: State, options: Options, decision: Decision
+) -> tuple[DeliveryResult, ...]:
+    """Delivers what was asked for: the named computations, else all; never a look into the past."""
+    if source is None or not options.deliver or decision.occasion is Occasion.PAST:
+        return ()
+    wanted = [item for item in plan.order if options.keys is None or item.key in options.keys]
+    return deliver(
+        source,
+        state,
+        wanted,
+        space,
+        confirm=options.confirm,
+        dry_run=options.dry_run,
+        progress=lambda destination, key, done, total: options.report(f"{destination}: {key}", done, total),
+    )
+
+
+def computation_fingerprints(plan: Plan) -> dict[str, str]:
+    """A SHA-256 (hex) per computation of the plan, over all that can change its result.
+
+    That is: the normalised tree, kind, level, default, include_anonymous_users, events_since, and the fingerprints
+    of what it depends on. Names, descriptions, owners, schedules and destinations are not in it.
+    """
+    found = {item.key: "disabled" for item in plan.given}
+    for item in plan.order:
+        parts: list[object] = [
+            fingerprint(item.expression),
+            item.kind.value,
+            item.level.value,
+            None if isinstance(item.default, Missing) else [item.default],
+            item.include_anonymous_users,
+            clock.iso(item.events_since) if item.events_since else None,
+            [[key, found[key]] for key in sorted(plan.dependencies[item.key])],
+        ]
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+        found[item.key] = hashlib.sha256(text.encode()).hexdigest()
+    return {item.key: found[item.key] for item in plan.order}
