@@ -1,0 +1,76 @@
+"""CSV files that an asset's page links to.
+
+Dagster's webserver hands out what lies in the folder of the captured logs: ``GET /logs/a/b/c/csv`` is the file
+``a/b/c.csv`` in it, as an attachment called ``a__b__c.csv``. So the files are written there, and no second server is
+needed. The route isn't documented: a test boots the webserver and downloads through it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from audiences import Project
+from audiences.definitions.computation import Kind
+from audiences.export import Format, export
+from audiences.run import Run
+from audiences.state import State
+
+FOLDER = "exports"
+KEPT_RUNS = 5
+"""The files of the newest runs of a computation; older ones are deleted."""
+
+
+class Downloads:
+    """Writes the CSV files of one run."""
+
+    def __init__(self, instance: dg.DagsterInstance, project: Project, run: Run) -> None:
+        self._project, self._run = project, run
+        self._logs = instance.compute_log_manager
+        self._state: State | None = project.state() if run.number is not None else None
+        self._missing = ""
+        if not hasattr(self._logs, "get_captured_local_path"):
+            self._missing = "The logs of this instance are not in a local folder: use `audiences export`."
+        elif self._state is None:
+            self._missing = "This run was a look into the past, which is not kept."
+
+    def markdown(self, key: str, kind: Kind) -> str:
+        """Writes the files and links to them; where there is nothing to link to it says why."""
+        links = self.links(key, kind)
+        return " · ".join(f"[{layout}]({link})" for layout, link in links.items()) or self._missing
+
+    def links(self, key: str, kind: Kind) -> dict[str, str]:
+        """Writes the files of a computation, in every format there is for its kind.
+
+        Returns:
+            The address of each file by format, relative to the site; none where there is nothing to link to.
+        """
+        if self._missing or self._state is None:
+            return {}
+        links = {}
+        for layout in formats(kind):
+            log_key = [FOLDER, key, self._stem(layout)]
+            path = Path(self._logs.get_captured_local_path(log_key, "csv"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Written beside it and moved: a download never sees half a file.
+            partial = path.with_suffix(".partial")
+            export(self._state, self._project.definitions, key, layout, partial, run=self._run.number)
+            partial.replace(path)
+            links[str(layout)] = "/".join(["/logs", *log_key, "csv"])
+        prune(path.parent, KEPT_RUNS * len(links))
+        return links
+
+    def _stem(self, layout: Format) -> str:
+        return f"{layout}_{self._run.as_of:%Y-%m-%dT%H%M%SZ}_run_{self._run.number}"
+
+
+def formats(kind: Kind) -> Sequence[Format]:
+    """The CSV formats of a kind of computation; a list of hashed e-mail addresses makes sense for members only."""
+    return [layout for layout in Format if kind == Kind.AUDIENCE or layout is not Format.ADS]
+
+
+def prune(folder: Path, kept: int) -> None:
+    """Deletes all but the newest files of a folder."""
+    files = sorted(folder.glob("*.csv"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    for file in files[kept:]:
+        file.unlink(missing_ok=True)
