@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 MESSAGES_SHOWN = 10
 
-_out = Console(highlight=False, soft_wrap=False)
+# In a file or a pipe nothing must be cut off at the width of a screen that isn't there.
+_out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -57,23 +60,16 @@ def print_problems(problems: Sequence[Problem], warnings: Sequence[Problem]) -> 
 def print_run(run: Run, project: Project) -> None:
     """The table of a run, and beneath it all that was left out, held back or refused, with counts and reasons."""
     table = _table(_title(run, project))
-    for heading, right in (
-        ("computation", False),
-        ("kind", False),
-        ("size", True),
-        ("entered / set", True),
-        ("exited / cleared", True),
-        ("changed", True),
-        ("seconds", True),
-    ):
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    table.add_column("computation", overflow="fold")
+    for heading in ("size", "entered\nor set", "exited or\ncleared", "changed", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for result in run.results:
         table.add_row(*_cells(result))
     _out.print(table)
     for line in (run.note, _read(run), *_rejected(run)):
         if line:
-            _out.print(line, soft_wrap=True, markup=False)
-    _print_deliveries(run)
+            _out.print(line[0].upper() + line[1:], soft_wrap=True, markup=False)
+    _print_deliveries(run, project)
     print_problems(run.problems, run.warnings)
 
 
@@ -85,7 +81,8 @@ def _read(run: Run) -> str:
     duplicates, conflicts = numbers.get("duplicates", 0), numbers.get("identifier_conflicts", 0)
     line = f"Events: {numbers.get('rows_read', 0):,} read, {numbers.get('rows_accepted', 0):,} accepted"
     line += f", {duplicates:,} duplicates" if duplicates else ""
-    line += f"; {conflicts:,} identifiers are held by several profiles" if conflicts else ""
+    held = "identifier is" if conflicts == 1 else "identifiers are"
+    line += f"; {conflicts:,} {held} held by several profiles" if conflicts else ""
     return line
 
 
@@ -102,7 +99,7 @@ def _rejected(run: Run) -> Iterator[str]:
         )
 
 
-def _print_deliveries(run: Run) -> None:
+def _print_deliveries(run: Run, project: Project) -> None:
     """What each destination got, and, in a dry run, the first ten messages."""
     told = [
         delivery for delivery in run.deliveries if delivery.created or delivery.problem or delivery.unsent
@@ -110,7 +107,7 @@ def _print_deliveries(run: Run) -> None:
     if run.deliveries and not told:
         _out.print(f"Destinations: nothing to send for {len(run.deliveries)} computations")
     for delivery in told:
-        _out.print(str(delivery), soft_wrap=True, markup=False)
+        _out.print(str(delivery).replace(f"{project.space.root}/", ""), soft_wrap=True, markup=False)
     messages = [sample for delivery in told for sample in delivery.samples]
     for message in messages[:MESSAGES_SHOWN]:
         _out.print(message, soft_wrap=True, markup=False)
@@ -126,8 +123,7 @@ def _cells(result: ComputationResult) -> tuple[str, ...]:
     audience = result.kind == "audience"
     return (
         result.key,
-        result.kind,
-        f"{result.size:,}",
+        f"{result.size:,} {'members' if audience else 'values '}",
         _signed("+", result.entered if audience else result.set),
         _signed("-", result.exited if audience else result.cleared),
         "" if audience else _signed("", result.changed),

@@ -38,8 +38,8 @@ def test_run_prints_a_table(root: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     table = done.stdout.split("Events:")[0]
     rows = {line.split()[0]: line.split() for line in table.splitlines() if line.strip()}
-    assert rows["orders"][:6] == ["orders", "trait", "2", "+2", "0", "0"]
-    assert rows["big_buyers"][:5] == ["big_buyers", "audience", "1", "+1", "0"]
+    assert rows["orders"][:6] == ["orders", "2", "values", "+2", "0", "0"]
+    assert rows["big_buyers"][:5] == ["big_buyers", "1", "members", "+1", "0"]
     assert "2024-06-15 12:00 UTC" in done.stdout and "fixed" in done.stdout
 
 
@@ -151,9 +151,7 @@ MISTAKES: list[tuple[str, Break, tuple[str, ...], int, tuple[str, ...]]] = [
     ),
     (
         "duplicate key",
-        define(
-            "traits:\n  - {key: a, definition: event('X').count()}\n  - {key: a, definition: event('Y').count()}\n"
-        ),
+        define("traits:\n  - {key: a, definition: event('X').count()}\n  - {key: a, definition: event('Y').count()}\n"),
         ("run",),
         2,
         ("definitions/shop.yml:3:", "'a'", "definitions/shop.yml:2"),
@@ -200,9 +198,7 @@ MISTAKES: list[tuple[str, Break, tuple[str, ...], int, tuple[str, ...]]] = [
     [case[1:] for case in MISTAKES],
     ids=[case[0] for case in MISTAKES],
 )
-def test_mistakes(
-    root: Path, break_it: Break, command: tuple[str, ...], code: int, said: tuple[str, ...]
-) -> None:
+def test_mistakes(root: Path, break_it: Break, command: tuple[str, ...], code: int, said: tuple[str, ...]) -> None:
     break_it(root)
     done = audiences(root, *command)
     assert done.returncode == code, done.stderr
