@@ -87,6 +87,7 @@ class Computation:
     default: JSONValue | Missing = NO_DEFAULT
     include_anonymous_users: bool = False
     events_since: datetime | None = None  # UTC; earlier events don't count
+    attribute_events_by: str | None = None  # group_id; None: events count for every account of the user
     schedule: str | None = None  # cron, UTC; already merged with the space's default
     destinations: tuple[DestinationEntry, ...] = ()
     compute_without_destinations: bool = True

@@ -101,6 +101,7 @@ def read_entry(node: YamlNode, kind: Kind, context: EntryContext) -> Draft:
     if model is None:
         return draft
     default = _default(draft, model, node, expression)
+    _attribution(draft, model, node)
     destinations = _destinations(draft, model, node, context)
     if expression is None or draft.problems:
         return draft
@@ -121,6 +122,7 @@ def read_entry(node: YamlNode, kind: Kind, context: EntryContext) -> Draft:
         default=default,
         include_anonymous_users=model.include_anonymous_users,
         events_since=model.events_since,
+        attribute_events_by=model.attribute_events_by,
         schedule=schedule,
         destinations=destinations,
         compute_without_destinations=model.compute_without_destinations,
@@ -277,6 +279,14 @@ def _default(
         what = f"the default must be {wanted} here, this is {kind_of(default_node)}"
         draft.report(default_node.where, what, "it stands for the result where there is none")
     return value
+
+
+def _attribution(draft: Draft, model: models.ComputationModel, node: YamlMapping) -> None:
+    """Events are for one of several accounts only where accounts are computed."""
+    key = node.key("attribute_events_by")
+    if model.attribute_events_by is not None and model.level == "user" and key is not None:
+        what = "attribute_events_by is for account-level computations"
+        draft.report(key.where, what, "set level: account, or leave it out")
 
 
 def _destinations(

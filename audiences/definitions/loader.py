@@ -73,8 +73,17 @@ def load_file(path: Path | str, *, project: Definitions | None = None) -> Defini
         raise DefinitionError(content.what, where=name, hint=content.hint)
     _read_file(read_yaml(content, name), EntryContext(space=space), reading)
     known = project.computations if project is not None else {}
+    if project is not None:
+        reading.drafts.extend(_broken_elsewhere(project))
     resolve(reading.drafts, known)
     return _definitions(space or Space(root=path.absolute().parent), reading, (), known)
+
+
+def _broken_elsewhere(project: Definitions) -> Iterator[Draft]:
+    """What is broken in the project, so that it isn't taken for custom traits."""
+    for key in project.broken:
+        where = next(problem.where for problem in project.problems if problem.key == key)
+        yield Draft(key, Kind.TRAIT, where, unread=True)
 
 
 def load_mappings(entries: Sequence[Mapping[str, object]]) -> Definitions:

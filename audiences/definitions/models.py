@@ -226,7 +226,11 @@ class ComputationModel(Model):
     compute_without_destinations: bool = Field(
         default=True, description="false: computed only if it has a destination."
     )
-    attribute_events_by: NotYet = Field(None, description="group_id: whose account an event is for. Not yet.")
+    attribute_events_by: Literal["group_id"] | None = Field(
+        None,
+        description="Account level: an event counts only for the account of its context.groupId, else its group_id. "
+        "Without it, for every account of the user.",
+    )
     export: NotYet = Field(None, description="CSV after each run. Not yet.")
     alerts: NotYet = Field(None, description="Limits that raise an alarm. Not yet.")
     max_exit_share: NotYet = Field(None, description="Holds a sync back when more would leave. Not yet.")

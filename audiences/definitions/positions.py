@@ -1,9 +1,10 @@
 """YAML files → nodes that know where they were written, and whatever is wrong with the YAML itself.
 
-A file is composed once by PyYAML (by its C parser where it is there) and turned into small frozen nodes. Nothing is ever constructed from tags. Plain scalars mean what YAML 1.1 and YAML 1.2 agree on: where they differ
-(``no``, ``010``, ``1:30``, ``1_000``) the scalar is refused, since an editor and this loader would read it
-differently. Keys must be text and may be given once per mapping. Aliases and merge keys (``<<``) work, within
-a bound, so that a small file can't grow into a huge tree.
+A file is composed once by PyYAML (by its C parser where it is there) and turned into small frozen nodes. Nothing
+is ever constructed from tags. Plain scalars mean what YAML 1.1 and YAML 1.2 agree on: where they differ (``no``,
+``010``, ``1:30``, ``1_000``) the scalar is refused, since an editor and this loader would read it differently.
+Keys must be text and may be given once per mapping. Aliases and merge keys (``<<``) work, within a bound, so that
+a small file can't grow into a huge tree.
 """
 
 from __future__ import annotations

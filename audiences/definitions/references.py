@@ -12,7 +12,7 @@ from audiences.language import tree
 from audiences.language.requirements import references
 from audiences.language.suggest import did_you_mean
 from audiences.language.tree import Operator
-from audiences.language.walk import children, walk
+from audiences.language.walk import trait_uses, walk
 
 _BELOW: Mapping[Operator, str] = {Operator.LESS_THAN: "<", Operator.AT_MOST: "<="}
 
@@ -81,17 +81,8 @@ def _report_audiences(drafts: Sequence[Draft], known: Mapping[str, Computation])
 # ── levels ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _uses(node: tree.Node, inside_users: bool = False) -> Iterator[tuple[tree.Trait, bool]]:
-    """Every ``trait('…')`` of a tree, and whether it stands inside ANY or ALL."""
-    if isinstance(node, tree.Trait):
-        yield node, inside_users
-    inside_users = inside_users or isinstance(node, tree.AnyUser | tree.AllUsers)
-    for child in children(node):
-        yield from _uses(child, inside_users)
-
-
 def _report_levels(draft: Draft, computation: Computation, computations: Mapping[str, Computation]) -> None:
-    for use, inside_users in _uses(computation.expression):
+    for use, inside_users in trait_uses(computation.expression):
         used = computations.get(use.path[0])
         if used is None:
             continue
@@ -186,7 +177,7 @@ def _report_broken(declared: Mapping[str, Draft], cycles: Mapping[str, Sequence[
 
 
 def _first_use(draft: Draft, computation: Computation, key: str) -> Location:
-    for use, _ in _uses(computation.expression):
+    for use, _ in trait_uses(computation.expression):
         if use.path[0] == key:
             return draft.locate(use)
     return draft.where

@@ -78,7 +78,7 @@ class StreamReader(ValueReader):
         if (node_ := mapping.get(names.SOURCES)) is not None and (sources := self._sources(node_)) is not None:
             filters.append(sources)
         window = self._window(mapping, of_parent=of_parent)
-        if waits:
+        if waits and (window is not None or mapping.get(names.WITHIN) is None):
             window = self._aged(window, waits, of_parent=of_parent)
         if window is not None:
             filters.append(window)

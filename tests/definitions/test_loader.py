@@ -360,6 +360,16 @@ def test_a_single_file_in_a_project(tmp_path: Path) -> None:
     assert [problem.what for problem in definitions.problems] == ["unknown destination 'nowhere'"]
 
 
+def test_a_single_file_that_uses_what_is_broken_in_the_project(tmp_path: Path) -> None:
+    root = project(tmp_path, {"bad.yml": "traits:\n  - {key: bad, event_counter: {}}\n"})
+    path = tmp_path / "new.yml"
+    path.write_text("audiences:\n  - {key: a, definition: trait('bad') > 1}\n")
+
+    definitions = load_file(path, project=load_project(root))
+
+    assert [problem.what for problem in definitions.problems] == ["it uses 'bad', which is broken"]
+
+
 def test_a_single_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="can't be read: No such file or directory"):
         load_file(tmp_path / "missing.yml")
