@@ -38,9 +38,7 @@ def cell(json: pl.Expr, *, raw: bool) -> pl.Expr:
     return pl.when(json.str.starts_with('"')).then(guarded(text, raw=raw)).otherwise(text)
 
 
-def leading(
-    batch: pl.DataFrame, identifiers: pl.DataFrame, values: Sequence[str], *, raw: bool
-) -> pl.DataFrame:
+def leading(batch: pl.DataFrame, identifiers: pl.DataFrame, values: Sequence[str], *, raw: bool) -> pl.DataFrame:
     """The columns that every layout begins with: ``id`` as it is, then ``0`` key, the value, external_ids and
     traits.
 
@@ -62,9 +60,7 @@ def external_ids(identifiers: pl.DataFrame) -> pl.DataFrame:
     """``id`` and ``external_ids``: a JSON object of lists, types in alphabetical order, values in order of
     adding.
     """
-    quoted = [
-        json_of_value(value_expression("string", pl.col(name))).alias(name) for name in ("type", "value")
-    ]
+    quoted = [json_of_value(value_expression("string", pl.col(name))).alias(name) for name in ("type", "value")]
     lists = (
         identifiers.sort("id", "type", "place")
         .select("id", *quoted)
@@ -78,9 +74,7 @@ def external_ids(identifiers: pl.DataFrame) -> pl.DataFrame:
 
 def column_headings(widths: Mapping[str, int]) -> list[str]:
     """Headings of the ``columns`` layout: a type's name, then ``name_1``, ``name_2`` for further values."""
-    return [
-        name if place == 0 else f"{name}_{place}" for name, width in widths.items() for place in range(width)
-    ]
+    return [name if place == 0 else f"{name}_{place}" for name, width in widths.items() for place in range(width)]
 
 
 def as_columns(start: pl.DataFrame, identifiers: pl.DataFrame, widths: Mapping[str, int]) -> pl.DataFrame:
@@ -89,9 +83,7 @@ def as_columns(start: pl.DataFrame, identifiers: pl.DataFrame, widths: Mapping[s
     for name, width in widths.items():
         of_type = identifiers.filter(pl.col("type") == name).select("id", "place", "value")
         for place in range(width):
-            one = of_type.filter(pl.col("place") == place).select(
-                "id", pl.col("value").alias(str(result.width - 1))
-            )
+            one = of_type.filter(pl.col("place") == place).select("id", pl.col("value").alias(str(result.width - 1)))
             result = result.join(one, on="id", how="left", maintain_order="left")
     return result.drop("id")
 
@@ -119,9 +111,7 @@ def as_rows(start: pl.DataFrame, identifiers: pl.DataFrame, types: Sequence[str]
 
 
 def _order_of(type_: pl.Expr, types: Sequence[str]) -> pl.Expr:
-    return type_.replace_strict(
-        list(types), list(range(len(types))), default=len(types), return_dtype=pl.Int64
-    )
+    return type_.replace_strict(list(types), list(range(len(types))), default=len(types), return_dtype=pl.Int64)
 
 
 def email_hashes(identifiers: pl.DataFrame) -> list[str]:

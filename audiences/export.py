@@ -35,7 +35,7 @@ from audiences.errors import DefinitionError, DeliveryError, NotYetError, StateE
 from audiences.events.value_texts import instant_text
 from audiences.language.suggest import did_you_mean
 from audiences.state import ComputationRecord, Manifest, State
-from audiences.state.source import Source, trait_values
+from audiences.state.source import Source, reading, trait_values
 
 LINE_END: Final = "\r\n"
 PROFILES_PER_BATCH: Final = 100_000
@@ -129,9 +129,7 @@ def _format(format: Format | str) -> Format:
         raise DefinitionError(f"unknown CSV format '{format}'", hint=hint) from None
 
 
-def _find(
-    source: Source, definitions: Definitions, key: str, *, run: int | None, as_of: datetime | None
-) -> _Snapshot:
+def _find(source: Source, definitions: Definitions, key: str, *, run: int | None, as_of: datetime | None) -> _Snapshot:
     manifest = source.manifest
     if run is not None or as_of is not None:
         if not isinstance(source, State):
@@ -158,9 +156,7 @@ def _check(record: ComputationRecord, layout: Format, traits: Sequence[str]) -> 
             hint="use unformatted, columns or rows",
         )
     if layout is Format.ADS and traits:
-        raise DefinitionError(
-            "the format 'ads' has no trait columns", hint="use unformatted, columns or rows"
-        )
+        raise DefinitionError("the format 'ads' has no trait columns", hint="use unformatted, columns or rows")
     twice = sorted({name for name in traits if traits.count(name) > 1})
     if twice:
         raise DefinitionError(f"the trait '{twice[0]}' is named twice")
@@ -171,7 +167,7 @@ class _Earlier:
 
     def __init__(self, state: State, manifest: Manifest) -> None:
         self.manifest, self.as_of, self.run = manifest, manifest.as_of, manifest.run
-        self.departures, self.profiles = state.departures, state.profiles
+        self.departures, self.profiles, self.location = state.departures, state.profiles, state.location
         self._state = state
         self._snapshots: dict[str, pl.DataFrame] = {}
 
@@ -201,9 +197,7 @@ def _write(
     written = 0
     for batch, profiles in _batches(found):
         rows = batch.drop(VALUE) if found.record.kind is Kind.AUDIENCE else batch
-        rows = rows.join(
-            _traits(found.source, profiles, rows, traits), on="id", how="left", maintain_order="left"
-        )
+        rows = rows.join(_traits(found.source, profiles, rows, traits), on="id", how="left", maintain_order="left")
         held = identifiers_of(profiles.lazy())
         start = leading(rows, held, values, raw=raw)
         if layout is Format.COLUMNS:
@@ -217,9 +211,7 @@ def _write(
     return written
 
 
-def _traits(
-    source: Source, profiles: pl.DataFrame, rows: pl.DataFrame, traits: Sequence[str]
-) -> pl.DataFrame:
+def _traits(source: Source, profiles: pl.DataFrame, rows: pl.DataFrame, traits: Sequence[str]) -> pl.DataFrame:
     """The trait columns; a profile that is gone has the computed ones only."""
     ids = rows.select("id")
     everyone = ids.join(profiles.select("id", "traits"), on="id", how="left", maintain_order="left")
@@ -254,21 +246,25 @@ def _batches(found: _Snapshot) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """The snapshot (``id``, ``value``) in ranges of ids, sorted, each with the profiles of these ids."""
     snapshot = found.source.scan_snapshot(found.key).select("id", "value")
     profiles = found.source.profiles().select("id", "external_ids", "traits")
-    for inside in _ranges(snapshot):
-        batch = snapshot.filter(inside).collect().sort("id")
+    with reading(found.source):
+        ranges = _ranges(snapshot)
+    for inside in ranges:
+        with reading(found.source):
+            batch = snapshot.filter(inside).collect().sort("id")
+            people = profiles.filter(inside).join(batch.lazy(), on="id", how="semi").collect()
         if batch.height:
-            yield batch, profiles.filter(inside).join(batch.lazy(), on="id", how="semi").collect()
+            yield batch, people
 
 
-def _ranges(snapshot: pl.LazyFrame) -> Iterator[pl.Expr]:
+def _ranges(snapshot: pl.LazyFrame) -> list[pl.Expr]:
     """Conditions that cut the ids into ranges of about ``PROFILES_PER_BATCH``, in order."""
-    sample = (
-        snapshot.select("id").gather_every(SAMPLE_EVERY).collect(engine="streaming").get_column("id").sort()
-    )
+    sample = snapshot.select("id").gather_every(SAMPLE_EVERY).collect(engine="streaming").get_column("id").sort()
     bounds = sample.gather_every(PROFILES_PER_BATCH // SAMPLE_EVERY).to_list()[1:]
+    ranges = []
     for low, high in zip([None, *bounds], [*bounds, None], strict=True):
         inside = pl.lit(True) if low is None else pl.col("id") >= low
-        yield inside if high is None else inside & (pl.col("id") < high)
+        ranges.append(inside if high is None else inside & (pl.col("id") < high))
+    return ranges
 
 
 def _write_hashes(found: _Snapshot, stream: BinaryIO) -> int:

@@ -30,9 +30,7 @@ def day(number: int) -> datetime:
     return datetime(2024, 1, number, tzinfo=UTC)
 
 
-def audience(
-    key: str, *destinations: DestinationEntry, level: Level = Level.USER, **more: Any
-) -> Computation:
+def audience(key: str, *destinations: DestinationEntry, level: Level = Level.USER, **more: Any) -> Computation:
     expression = parse("event('Order Completed').count() >= 1")
     return Computation(key, Kind.AUDIENCE, expression, level=level, destinations=destinations, **more)
 
@@ -61,8 +59,7 @@ def profile(
 ) -> dict[str, Any]:
     """A row of a profiles frame; identifiers are type, value and optionally when they were added."""
     external_ids = [
-        {"type": item[0], "value": item[1], "created_at": item[2] if len(item) > 2 else None}
-        for item in identifiers
+        {"type": item[0], "value": item[1], "created_at": item[2] if len(item) > 2 else None} for item in identifiers
     ]
     return {"id": id_, "external_ids": external_ids, "traits": traits, "account_ids": list(account_ids)}
 

@@ -24,9 +24,7 @@ def test_a_trait_is_set_changed_and_cleared() -> None:
 
 
 def test_a_value_of_another_type_is_a_change() -> None:
-    assert changes(snapshot({"p": "5"}), snapshot({"p": '"5"'}), Kind.TRAIT).rows() == [
-        ("p", "changed", '"5"', "5")
-    ]
+    assert changes(snapshot({"p": "5"}), snapshot({"p": '"5"'}), Kind.TRAIT).rows() == [("p", "changed", '"5"', "5")]
 
 
 def test_rows_come_in_code_point_order_whatever_the_order_of_the_input() -> None:

@@ -11,13 +11,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from stateful import COMPUTED_AT, audience, committed, day, definitions, profile, profiles, result, trait
 
 from audiences import export as export_module
 from audiences.definitions.computation import Definitions, Level
 from audiences.errors import DefinitionError, DeliveryError, NotYetError, StateError
 from audiences.export import Format, export, file_name
 from audiences.state import State
+from stateful import COMPUTED_AT, audience, committed, day, definitions, profile, profiles, result, trait
 
 BIG = audience("big")
 SPENT = trait("spent")
@@ -42,9 +42,7 @@ def state(tmp_path: Path) -> State:
     state = State.open(str(tmp_path / "state"), create=True)
     values = {"p1": "30", "p2": "-17.5", "p3": '"=cmd()"'}
     tags = {"p1": '["a","b"]', "p2": '["=x"]'}
-    return committed(
-        state, result(day(5), [(BIG, ["p1", "p2", "p3"]), (SPENT, values), (TAGS, tags)], PEOPLE)
-    )
+    return committed(state, result(day(5), [(BIG, ["p1", "p2", "p3"]), (SPENT, values), (TAGS, tags)], PEOPLE))
 
 
 @pytest.fixture
@@ -308,10 +306,17 @@ def test_a_path_into_an_array_is_no_column(state: State, known: Definitions) -> 
 
 def test_what_was_not_computed_yet(state: State, tmp_path: Path) -> None:
     both = definitions(tmp_path, BIG, audience("later"))
-    with pytest.raises(StateError, match="'later' was not computed.*audiences run later"):
+    with pytest.raises(StateError, match=r"'later' was not computed.*audiences run later"):
         refused(state, both, "later")
     with pytest.raises(StateError, match="there is no run at or before 2024-01-04"):
         refused(state, both, "big", as_of=day(4))
+
+
+def test_a_state_that_cannot_be_read(state: State, known: Definitions, tmp_path: Path) -> None:
+    for path in (tmp_path / "state" / "profiles").rglob("*.parquet"):
+        path.unlink()
+    with pytest.raises(StateError, match=r"state: can't read the state"):
+        refused(state, known)
 
 
 def test_account_level_is_not_exported_yet(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audiences.delivery.checks import check_destinations
-from audiences.delivery.syncs import deliver
 from audiences.delivery.results import DeliveryResult
+from audiences.delivery.syncs import deliver
 
 __all__ = ["DeliveryResult", "check_destinations", "deliver"]

@@ -118,9 +118,7 @@ def _entry(space: Space, computation: Computation, entry: DestinationEntry) -> I
         if call == "group":
             yield problem("`send: group` is for account-level computations", "use identify or track")
         elif call not in CALLS:
-            yield problem(
-                f"unknown call '{call}' in `send`", did_you_mean(call, CALLS) or "identify or track"
-            )
+            yield problem(f"unknown call '{call}' in `send`", did_you_mean(call, CALLS) or "identify or track")
     if entry.send == ():
         yield problem("`send` names no call", "leave it out for identify")
     if entry.filter is not None:

@@ -112,8 +112,3 @@ def senders(identifiers: pl.DataFrame) -> pl.DataFrame:
         return first.filter(pl.col("type") == name).select("id", pl.col("value").alias(name))
 
     return of_type(USER_ID).join(of_type(ANONYMOUS_ID), on="id", how="full", coalesce=True)
-
-
-def holders(identifiers: pl.DataFrame) -> pl.DataFrame:
-    """The profile with the lowest id that has an identifier: ``type``, ``value``, ``holder``."""
-    return identifiers.group_by("type", "value").agg(holder=pl.col("id").min())

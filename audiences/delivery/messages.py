@@ -116,11 +116,7 @@ def render(messages: pl.DataFrame, envelope: Envelope, enrichment: pl.DataFrame)
         how="left",
         maintain_order="left",
     )
-    text = (
-        pl.when(pl.col("call") == IDENTIFY)
-        .then(_identify(envelope, columns))
-        .otherwise(_track(envelope, columns))
-    )
+    text = pl.when(pl.col("call") == IDENTIFY).then(_identify(envelope, columns)).otherwise(_track(envelope, columns))
     return rows.select(text.alias("message")).to_series()
 
 
@@ -146,19 +142,13 @@ def _track(envelope: Envelope, columns: Mapping[str, str]) -> pl.Expr:
     if envelope.kind is Kind.AUDIENCE:
         key_name = "audience_key"
         entered = pl.col("value") == "true"
-        event = (
-            pl.when(entered)
-            .then(pl.lit(json_text(names["entered"])))
-            .otherwise(pl.lit(json_text(names["exited"])))
-        )
+        event = pl.when(entered).then(pl.lit(json_text(names["entered"]))).otherwise(pl.lit(json_text(names["exited"])))
     else:
         key_name = "trait_key"
         event = pl.lit(json_text(names["computed"]))
     body = _object(
         *_enrichment(columns, {envelope.key, key_name}),
-        pl.lit(f'"{key_name}":{json_text(envelope.key)}')
-        if envelope.key != key_name
-        else pl.lit(None, pl.String),
+        pl.lit(f'"{key_name}":{json_text(envelope.key)}') if envelope.key != key_name else pl.lit(None, pl.String),
         _member(envelope.key, pl.col("value").fill_null("null")),
     )
     email = pl.col("identifier_type") == EMAIL
@@ -199,8 +189,7 @@ def _external_ids(elsewhere: pl.Expr) -> pl.Expr:
         pl.when(pl.col("user_id").is_not_null()).then(
             (pl.col("identifier_type") == USER_ID) & (pl.col("identifier_value") == pl.col("user_id"))
         ),
-        (pl.col("identifier_type") == ANONYMOUS_ID)
-        & pl.col("identifier_value").eq_missing(pl.col("anonymous_id")),
+        (pl.col("identifier_type") == ANONYMOUS_ID) & pl.col("identifier_value").eq_missing(pl.col("anonymous_id")),
     )
     one = _object(
         _member("id", _quoted("identifier_value")),

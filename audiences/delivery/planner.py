@@ -15,7 +15,15 @@ from typing import Final
 import polars as pl
 
 from audiences.definitions.computation import Kind
-from audiences.delivery.identifiers import Chosen, choose, choose_each, holders, senders, strategy_text
+from audiences.delivery.identifiers import (
+    ANONYMOUS_ID,
+    USER_ID,
+    Chosen,
+    choose,
+    choose_each,
+    senders,
+    strategy_text,
+)
 from audiences.events.instants import INSTANT
 
 MESSAGES: Final[dict[str, pl.DataType]] = {
@@ -147,50 +155,58 @@ def _difference(situation: Situation, wanted: pl.DataFrame) -> pl.DataFrame:
         .join(acknowledged, on=ROW, how="full", coalesce=True)
         .filter(pl.col("wanted").ne_missing(pl.col("value")))
     )
+    kept = different.filter(pl.col("wanted").is_not_null())
+    lost = _lost(situation, different.filter(pl.col("wanted").is_null()))
     return (
-        _with_profile(situation, different)
-        .with_columns(
+        pl.concat([kept, lost])
+        .join(_senders(situation), left_on="profile_id", right_on="id", how="left")
+        .select(
+            *ROW,
+            "profile_id",
             value=pl.col("wanted").fill_null(pl.lit(nothing)) if nothing else pl.col("wanted"),
-            as_of=_decided_at(situation),
+            as_of="decided",
             attempt=pl.col("attempts").fill_null(0) + 1,
+            user_id=USER_ID,
+            anonymous_id=ANONYMOUS_ID,
         )
         .select(pl.col(name).cast(dtype) for name, dtype in MESSAGES.items())
         .sort("profile_id", *IDENTIFIER, "call")
     )
 
 
-def _with_profile(situation: Situation, different: pl.DataFrame) -> pl.DataFrame:
-    """Adds whose message it is, its first user_id and anonymous_id, and when that profile last lost its
-    value.
+def _lost(situation: Situation, different: pl.DataFrame) -> pl.DataFrame:
+    """Adds whose message it is where a value goes away, and when that was decided.
 
-    For a value that goes away: the profile that has the identifier now, else the one that had it when the
-    value was acknowledged. Of a profile that is gone, the user_id is known only if it was acknowledged
-    itself.
+    It is the profile that has the identifier now, else the one that had it when the value was acknowledged. It was
+    decided when that profile lost its value; now, if it didn't, and the identifier moved or is gone.
     """
-    now = holders(situation.identifiers).rename({"type": "identifier_type", "value": "identifier_value"})
-    remembered = senders(
+    if different.is_empty():
+        return different
+    names = {"type": "identifier_type", "value": "identifier_value"}
+    held = situation.identifiers.rename(names).join(different, on=IDENTIFIER, how="semi")
+    now = held.group_by(IDENTIFIER).agg(holder=pl.col("id").min())
+    departures = situation.departures.select("id", departed=pl.col("as_of").cast(INSTANT))
+    present = situation.snapshot.select("id", present=pl.lit(True))
+    today = pl.lit(situation.as_of).cast(INSTANT)
+    departed = pl.coalesce("departed", "departed_before", today)
+    return (
+        different.join(now, on=IDENTIFIER, how="left")
+        .with_columns(profile_id=pl.coalesce("holder", "known_profile"))
+        .join(present, left_on="profile_id", right_on="id", how="left")
+        .join(departures, left_on="profile_id", right_on="id", how="left")
+        .join(departures, left_on="known_profile", right_on="id", how="left", suffix="_before")
+        .with_columns(decided=pl.when(pl.col("present").is_null()).then(departed).otherwise(today))
+        .select(different.columns)
+    )
+
+
+def _senders(situation: Situation) -> pl.DataFrame:
+    """``id``, ``user_id``, ``anonymous_id``; of profiles that are gone, as they were acknowledged."""
+    remembered = (
         situation.acknowledged.select(id="profile_id", type="identifier_type", value="identifier_value")
+        .join(situation.identifiers, on="id", how="anti")
         .unique()
         .sort("id", "type", "value")
         .with_columns(place=pl.int_range(pl.len()).over("id", "type"))
     )
-    known = senders(situation.identifiers)
-    gone = remembered.join(known, on="id", how="anti")
-    departures = situation.departures.select("id", departed=pl.col("as_of").cast(INSTANT))
-    present = situation.snapshot.select("id", present=pl.lit(True))
-    return (
-        different.join(now, on=IDENTIFIER, how="left")
-        .with_columns(profile_id=pl.coalesce("profile_id", "holder", "known_profile"))
-        .join(pl.concat([known, gone]), left_on="profile_id", right_on="id", how="left")
-        .join(present, left_on="profile_id", right_on="id", how="left")
-        .join(departures, left_on="profile_id", right_on="id", how="left")
-        .join(departures, left_on="known_profile", right_on="id", how="left", suffix="_before")
-    )
-
-
-def _decided_at(situation: Situation) -> pl.Expr:
-    """When the value was decided: for one that goes away, when the profile lost it, if it did, else now."""
-    now = pl.lit(situation.as_of).cast(INSTANT)
-    departed = pl.coalesce("departed", "departed_before", now)
-    lost = pl.when(pl.col("present").is_null()).then(departed).otherwise(now)
-    return pl.when(pl.col("wanted").is_not_null()).then("decided").otherwise(lost)
+    return pl.concat([senders(situation.identifiers), senders(remembered)])

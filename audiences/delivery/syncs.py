@@ -23,7 +23,7 @@ from audiences.delivery.results import DeliveryResult
 from audiences.errors import AudiencesError, DeliveryError, Problem, StateError
 from audiences.state import Acknowledged, State
 from audiences.state.acknowledged import ACKNOWLEDGED
-from audiences.state.source import Source, trait_values
+from audiences.state.source import Source, reading, trait_values
 
 ASK_ABOVE: Final = 1_000
 """A destination's first sync of more messages than this has to be confirmed."""
@@ -61,10 +61,12 @@ class Job:
     def plan(self) -> DeliveryPlan:
         """What is to be sent, and what can't be."""
         source = self.source
+        with reading(source):
+            snapshot = source.scan_snapshot(self.key).collect()
         return plan(
             Situation(
                 kind=self.computation.kind,
-                snapshot=source.scan_snapshot(self.key).collect(),
+                snapshot=snapshot,
                 departures=source.departures(self.key),
                 identifiers=self.identifiers,
                 acknowledged=self.acknowledged.rows(self.key),
@@ -110,7 +112,8 @@ def deliver(
     if not any(item.destinations for item in present):
         return ()
     with nullcontext() if dry_run else state.exclusive():
-        identifiers = identifiers_of(source.profiles(), _identifier_types(present))
+        with reading(source):
+            identifiers = identifiers_of(source.profiles(), _identifier_types(present))
         results: list[DeliveryResult] = []
         for name in space.destinations:
             jobs, refused = _jobs(source, state, present, space, name, identifiers)
@@ -131,9 +134,7 @@ def _jobs(
     """What there is to do for one destination, and what is refused."""
     jobs: list[Job] = []
     refused: list[DeliveryResult] = []
-    pairs = [
-        (item, entry) for item in computations for entry in item.destinations if entry.destination == name
-    ]
+    pairs = [(item, entry) for item in computations for entry in item.destinations if entry.destination == name]
     if not pairs:
         return jobs, refused
     wrong = check_destination(space, name)
@@ -168,12 +169,7 @@ def _to_unknown(computations: Sequence[Computation], space: Space) -> list[Deliv
 
 
 def _identifier_types(computations: Sequence[Computation]) -> set[str]:
-    return {
-        chosen.type
-        for item in computations
-        for entry in item.destinations
-        for chosen in strategy_of(item, entry)
-    }
+    return {chosen.type for item in computations for entry in item.destinations for chosen in strategy_of(item, entry)}
 
 
 def _to_destination(
@@ -189,13 +185,13 @@ def _to_destination(
         return
     declared = space.destinations[name]
     confirmed = confirm or declared.settings.get("confirmed") is True
-    held = {} if confirmed else _held(jobs)
+    settled = {} if confirmed else _held(jobs)
     destination = TYPES[declared.type](name, declared.settings, space.root)
     for job in jobs:
         try:
-            if job.key in held:
-                result = held[job.key]
-                yield _with_samples(job, job.plan(), result) if dry_run else result
+            if job.key in settled:
+                result = settled[job.key]
+                yield _with_samples(job, job.plan(), result) if dry_run and result.held else result
             elif dry_run:
                 planned = job.plan()
                 result = _unsent(job, planned) or replace(job.result(planned), note=NOT_SENT)
@@ -207,20 +203,27 @@ def _to_destination(
 
 
 def _held(jobs: Sequence[Job]) -> dict[str, DeliveryResult]:
-    """The first syncs of a destination, if they have too many messages in all to go out unasked."""
-    first = {
-        job.key: job.result(job.plan())
-        for job in jobs
-        if job.entry.first_sync != "changes_only" and job.first_sync()
-    }
+    """The first syncs of a destination, if they have too many messages in all to go out unasked.
+
+    And those that can't be counted, as failed: what nobody counted doesn't go out unasked either.
+    """
+    first: dict[str, DeliveryResult] = {}
+    for job in jobs:
+        try:
+            if job.entry.first_sync != "changes_only" and job.first_sync():
+                first[job.key] = job.result(job.plan())
+        except StateError as error:
+            first[job.key] = _failed(job, error)
+    failed = {key: result for key, result in first.items() if result.problem is not None}
     total = sum(result.created for result in first.values())
     if total <= ASK_ABOVE:
-        return {}
+        return failed
     note = (
         f"the first sync to this destination has {total:,} messages: run again with --confirm to send them, "
         "or set `confirmed: true` on the destination"
     )
-    return {key: replace(result, held=True, note=note) for key, result in first.items() if result.created}
+    held = {key: replace(result, held=True, note=note) for key, result in first.items() if result.created}
+    return {**failed, **held}
 
 
 def _unsent(job: Job, planned: DeliveryPlan) -> DeliveryResult | None:
@@ -236,9 +239,7 @@ def _sync(job: Job, destination: EventDestination, progress: ProgressReport | No
     planned = job.plan()
     unsent = _unsent(job, planned)
     if unsent is not None:
-        rows = planned.messages.with_columns(
-            pl.lit(None, pl.String).alias("message_id"), attempt=pl.col("attempt") - 1
-        )
+        rows = planned.messages.with_columns(pl.lit(None, pl.String).alias("message_id"), attempt=pl.col("attempt") - 1)
         job.acknowledged.record(job.key, _acknowledged_rows(job, rows), sync=recorded + 1)
         return unsent
     result = job.result(planned)
@@ -270,7 +271,8 @@ def _enrichment(job: Job, rows: pl.DataFrame) -> pl.DataFrame:
     ids = rows.select(id="profile_id").unique()
     if not job.envelope.enrich:
         return ids
-    profiles = job.source.profiles().select("id", "traits").join(ids.lazy(), on="id", how="semi").collect()
+    with reading(job.source):
+        profiles = job.source.profiles().select("id", "traits").join(ids.lazy(), on="id", how="semi").collect()
     return trait_values(job.source, profiles, job.envelope.enrich)
 
 

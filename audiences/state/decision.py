@@ -45,9 +45,7 @@ class Decision:
         return self.occasion in (Occasion.FIRST, Occasion.NEW, Occasion.REVISION)
 
 
-def decide(
-    manifest: Manifest | None, *, as_of: datetime, definitions: Mapping[str, str], inputs: str
-) -> Decision:
+def decide(manifest: Manifest | None, *, as_of: datetime, definitions: Mapping[str, str], inputs: str) -> Decision:
     """What a run of some definitions at ``as_of`` means, given the current manifest.
 
     ``definitions`` are the fingerprints of all that the run would compute, by key; ``inputs`` is the

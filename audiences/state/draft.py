@@ -83,6 +83,11 @@ class Draft:
         self.manifest = self._manifest(previous)
 
     @property
+    def location(self) -> str:
+        """The location of the state that it is a draft for."""
+        return self.base.location
+
+    @property
     def as_of(self) -> datetime:
         """The instant of the run, UTC."""
         return self.manifest.as_of
@@ -120,9 +125,7 @@ class Draft:
         known = self.changed.get(key)
         earlier = self.base.history(key).select("id", "change", "as_of")
         if known is not None:
-            now = known.select(
-                "id", "change", pl.lit(self.as_of).cast(earlier.schema["as_of"]).alias("as_of")
-            )
+            now = known.select("id", "change", pl.lit(self.as_of).cast(earlier.schema["as_of"]).alias("as_of"))
             earlier = pl.concat([earlier, now])
         return departures(earlier)
 
@@ -164,9 +167,7 @@ class Draft:
         result = self.result
         again = previous is not None and previous.as_of == result.as_of
         records = dict(previous.computations) if previous else {}
-        records |= {
-            key: self._record(key, computed, records.get(key)) for key, computed in result.computed.items()
-        }
+        records |= {key: self._record(key, computed, records.get(key)) for key, computed in result.computed.items()}
         return Manifest(
             run=self.base_run + 1,
             run_id=uuid.uuid4().hex,

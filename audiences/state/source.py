@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
@@ -15,10 +16,15 @@ from audiences.events.values import json_of_value
 from audiences.language.parse import parse_path
 from audiences.language.tree import EACH
 from audiences.state.manifest import ComputationRecord, Manifest
+from audiences.state.storage import FAILURES, state_error
 
 
 class Source(Protocol):
     """Values of computations and the profiles they belong to, at the as-of of one run."""
+
+    @property
+    def location(self) -> str:
+        """The state location, for messages."""
 
     @property
     def manifest(self) -> Manifest | None:
@@ -40,6 +46,15 @@ class Source(Protocol):
 
     def profiles(self) -> pl.LazyFrame:
         """``id``, ``external_ids``, ``traits`` (JSON text), ``account_ids``."""
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[None]:
+    """Turns what goes wrong inside, where a source's lazy frames are collected, into a ``StateError``."""
+    try:
+        yield
+    except FAILURES as error:
+        raise state_error(source.location, "read", error) from error
 
 
 def trait_values(source: Source, profiles: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
@@ -69,7 +84,8 @@ def _computed(source: Source, profiles: pl.DataFrame, record: ComputationRecord)
     if record.level is Level.ACCOUNT:
         raise DefinitionError(f"'{record.key}' is account-level: its values can't be added to profiles")
     ids = profiles.lazy()
-    snapshot = source.scan_snapshot(record.key).select("id", "value").join(ids, on="id", how="semi").collect()
+    with reading(source):
+        snapshot = source.scan_snapshot(record.key).select("id", "value").join(ids, on="id", how="semi").collect()
     values = profiles.join(snapshot, on="id", how="left", maintain_order="left").get_column("value")
     return values.fill_null("false") if record.kind is Kind.AUDIENCE else values
 

@@ -45,9 +45,7 @@ class State:
         self._reload()
 
     @classmethod
-    def open(
-        cls, location: str, *, create: bool = False, storage_options: Mapping[str, str] | None = None
-    ) -> State:
+    def open(cls, location: str, *, create: bool = False, storage_options: Mapping[str, str] | None = None) -> State:
         """Opens a folder or an object store URL (``s3://…``, ``gs://…``, ``az://…``).
 
         Without ``create`` nothing is ever written, and a location that has no state yet gives one whose
@@ -108,9 +106,7 @@ class State:
         computed.
         """
         with self._storage.guarded("read"):
-            return self._snapshots.scan(self._version("snapshots"), valid_key(key)).select(
-                "id", "value", "as_of"
-            )
+            return self._snapshots.scan(self._version("snapshots"), valid_key(key)).select("id", "value", "as_of")
 
     def snapshot_at(self, key: str, *, run: int | None = None, as_of: datetime | None = None) -> pl.DataFrame:
         """The values of a computation after an earlier run, or as they were known at an instant (see
@@ -123,8 +119,7 @@ class State:
         current = self.record(key)
         if then.run < current.first_run:
             raise StateError(
-                f"'{key}' was first computed in run {current.first_run}, "
-                f"as of {instant_text(current.first_as_of)}",
+                f"'{key}' was first computed in run {current.first_run}, as of {instant_text(current.first_as_of)}",
                 where=self.location,
             )
         later = self.history(key).filter(pl.col("run") > then.run)
@@ -143,16 +138,8 @@ class State:
             found = self._load(run) if run is not None else self._last_before(as_of or current.as_of)
         since = current.history_since
         if found is None or (since is not None and found.as_of < since):
-            asked = (
-                f"run {run}"
-                if run is not None
-                else f"run at or before {instant_text(as_of or current.as_of)}"
-            )
-            hint = (
-                f"history is kept since {instant_text(since)}"
-                if since
-                else f"the newest is run {current.run}"
-            )
+            asked = f"run {run}" if run is not None else f"run at or before {instant_text(as_of or current.as_of)}"
+            hint = f"history is kept since {instant_text(since)}" if since else f"the newest is run {current.run}"
             raise StateError(f"there is no {asked}", where=self.location, hint=hint)
         return found
 

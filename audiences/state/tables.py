@@ -88,13 +88,8 @@ class Table:
     def scan(self, version: int | None, key: str | None = None) -> pl.LazyFrame:
         """The table as of a version (None: without rows); with ``key``, the rows of that computation only."""
         columns = [pl.col(name).cast(dtype) for name, dtype in self.schema.items()]
-        if version is None:
-            found = pl.LazyFrame(schema=self.schema)
-        elif self.storage.folder is None:
-            options = self.storage.options or None
-            found = pl.scan_delta(self.uri, version=version, storage_options=options).select(columns)
-        else:
-            found = self._scan_files(version, key).select(columns)
+        found = pl.LazyFrame(schema=self.schema) if version is None else self._scan_files(version, key)
+        found = found.select(columns)
         return found if key is None else found.filter(pl.col(COMPUTATION) == valid_key(key))
 
     def recover(self, recorded: int | None) -> int | None:
@@ -119,9 +114,7 @@ class Table:
         if latest > recorded:
             handle = self._at(latest)
             self._refused_by_others(
-                lambda: handle.restore(
-                    recorded, commit_properties=_COMMIT, post_commithook_properties=_AFTER_COMMIT
-                )
+                lambda: handle.restore(recorded, commit_properties=_COMMIT, post_commithook_properties=_AFTER_COMMIT)
             )
             return latest + 1
         return recorded
@@ -173,9 +166,7 @@ class Table:
         if len(handle.file_uris()) <= above:
             return base
         self._refused_by_others(
-            lambda: handle.optimize.compact(
-                commit_properties=_COMMIT, post_commithook_properties=_AFTER_COMMIT
-            )
+            lambda: handle.optimize.compact(commit_properties=_COMMIT, post_commithook_properties=_AFTER_COMMIT)
         )
         return handle.version()
 
@@ -209,9 +200,7 @@ class Table:
         sync: tuple[str, int] | None = None,
     ) -> int:
         data = frame.select(pl.col(name).cast(dtype) for name, dtype in self.schema.items()).to_arrow()
-        commit = (
-            CommitProperties(max_commit_retries=0, app_transactions=[Transaction(*sync)]) if sync else _COMMIT
-        )
+        commit = CommitProperties(max_commit_retries=0, app_transactions=[Transaction(*sync)]) if sync else _COMMIT
         writer = WriterProperties(compression="ZSTD", max_row_group_size=ROWS_PER_GROUP)
         if base is None:
             self._refused_by_others(
@@ -254,22 +243,22 @@ class Table:
         return base + 1  # not handle.version(): that may already be another writer's
 
     def _scan_files(self, version: int, key: str | None) -> pl.LazyFrame:
-        """Reads a local table's files by their paths, which Delta gives as parts of a URL, with escapes.
+        """Reads the files by their paths, which Delta gives as parts of a URL, with escapes.
 
         Polars' own reader of Delta tables doesn't find files below a folder whose name has a blank.
         """
         handle = self._at(version)
-        root = urlsplit(handle.table_uri).path
+        root = handle.table_uri if self.storage.folder is None else urlsplit(handle.table_uri).path
         files: dict[str, list[str]] = {}
         for escaped in handle.file_uris():
-            name = unquote(escaped.removeprefix(root))
+            name = unquote(escaped.removeprefix(root)).removeprefix("/")
             value = name.split("/")[0].removeprefix(f"{COMPUTATION}=") if self.partition else ""
             if key is None or value in ("", key):
                 files.setdefault(value, []).append(f"{self.uri}/{name}")
         parts = [
-            pl.scan_parquet(paths, glob=False, hive_partitioning=False).with_columns(
-                [pl.lit(value).alias(COMPUTATION)] if value else []
-            )
+            pl.scan_parquet(
+                paths, glob=False, hive_partitioning=False, storage_options=self.storage.options or None
+            ).with_columns([pl.lit(value).alias(COMPUTATION)] if value else [])
             for value, paths in sorted(files.items())
         ]
         return pl.concat(parts) if parts else pl.LazyFrame(schema=self.schema)

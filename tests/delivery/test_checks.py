@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stateful import audience, space, trait
 
 from audiences.definitions.computation import (
     Computation,
@@ -17,6 +16,7 @@ from audiences.definitions.computation import (
 from audiences.delivery import check_destinations
 from audiences.delivery.checks import calls_of, strategy_of
 from audiences.delivery.identifiers import DEFAULT, DEFAULT_WITH_ANONYMOUS
+from stateful import audience, space, trait
 
 GOOD = {"path": "out"}
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from stateful import audience, committed, day, profile, profiles, result, space, trait
 
 from audiences.definitions.computation import Computation, DestinationEntry, Level, Space
 from audiences.delivery import DeliveryResult, deliver
@@ -19,6 +18,7 @@ from audiences.delivery.destinations.jsonl import LocalFolder
 from audiences.errors import StateError
 from audiences.state import Acknowledged, State
 from audiences.state.acknowledged import ACKNOWLEDGED
+from stateful import audience, committed, day, profile, profiles, result, space, trait
 
 ENTRY = DestinationEntry("crm")
 BIG = audience("big", ENTRY)
@@ -294,6 +294,19 @@ def test_a_destination_that_cannot_be_written_does_not_stop_the_others(tmp_path:
     assert [one.delivered for one in world.deliver(both)] == [1, 0]
 
 
+def test_a_state_that_cannot_be_read_fails_with_its_place(world: World) -> None:
+    world.run(1, [(BIG, ["p1"])])
+    for path in (world.root / "state" / "snapshots").rglob("*.parquet"):
+        path.unlink()
+    (failed,) = world.deliver(BIG)
+    assert failed.problem is not None
+    assert f"{world.root}/state: can't read the state" in failed.problem.what
+    for path in (world.root / "state" / "profiles").rglob("*.parquet"):
+        path.unlink()
+    with pytest.raises(StateError, match="can't read the state"):
+        world.deliver(BIG)
+
+
 def test_progress_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audiences.delivery.syncs.ROWS_PER_BATCH", 2)
     world.run(1, [(BIG, ["p1", "p2", "p3"])])
@@ -358,9 +371,7 @@ def test_a_membership_that_flipped_back_before_the_restart_ends_right(
     killed_at(moment, world, monkeypatch)
     world.run(2, [(BIG, ["p2"])])
     world.deliver(BIG)
-    last: dict[str, bool] = {}
-    for user, value, _ in world.received():
-        last[user] = value
+    last = {user: value for user, value, _ in world.received()}
     assert last.get("u1", False) is False
     assert last["u2"] is True
     assert len({message["messageId"] for message in world.messages()}) == len(world.messages())

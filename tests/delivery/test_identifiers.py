@@ -10,7 +10,6 @@ from audiences.delivery.identifiers import (
     DEFAULT_WITH_ANONYMOUS,
     choose,
     choose_each,
-    holders,
     identifiers_of,
     parse_strategy,
     senders,
@@ -86,9 +85,7 @@ def test_a_strategy_is_the_same_text_whatever_its_order_and_comes_back() -> None
 
 
 def test_profiles_may_have_a_strategy_of_their_own() -> None:
-    people = profiles(
-        *(profile(name, ("email", f"{name}1"), ("email", f"{name}2")) for name in ("p", "q", "r"))
-    )
+    people = profiles(*(profile(name, ("email", f"{name}1"), ("email", f"{name}2")) for name in ("p", "q", "r")))
     own = pl.DataFrame({"id": ["p", "q"], "strategy": ["email:first_added", "email:last_added"]})
     chosen = choose_each(identifiers_of(people.lazy()), own, DEFAULT)
     assert sorted(chosen.get_column("value").to_list()) == ["p1", "q2", "r1", "r2"]
@@ -101,11 +98,6 @@ def test_senders_are_the_first_user_id_and_the_first_anonymous_id() -> None:
         profile("p3", ("email", "e")),
     )
     assert sorted(rows(senders(identifiers_of(people.lazy())))) == [("p1", "early", "a"), ("p2", None, "b")]
-
-
-def test_the_holder_of_a_shared_identifier_is_the_lowest_id() -> None:
-    people = profiles(profile("p9", ("email", "shared")), profile("p10", ("email", "shared")))
-    assert rows(holders(identifiers_of(people.lazy()))) == [("email", "shared", "p10")]
 
 
 def test_anonymous_ids_are_in_the_default_only_for_computations_with_anonymous_users() -> None:

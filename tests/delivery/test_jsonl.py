@@ -7,12 +7,12 @@ from typing import Any
 import polars as pl
 import pytest
 from obstore.store import MemoryStore
-from stateful import day
 
 from audiences.delivery.destinations import NOT_YET, TYPES
 from audiences.delivery.destinations.base import Batch, Sync
 from audiences.delivery.destinations.jsonl import JsonLines, LocalFolder, ObjectFolder
 from audiences.errors import DeliveryError
+from stateful import day
 
 
 def sync(number: int = 1, computation: str = "big") -> Sync:

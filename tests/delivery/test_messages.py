@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 import pytest
-from stateful import day
 
 from audiences.definitions.computation import Kind
 from audiences.delivery.messages import Envelope, computation_id, render, with_message_ids
 from audiences.delivery.planner import MESSAGES
+from stateful import day
 
 AUDIENCE = Envelope("spa_1", "crm", "big_spenders", Kind.AUDIENCE, "big_spenders")
 TRAIT = Envelope("spa_1", "crm", "revenue", Kind.TRAIT, "revenue")
@@ -36,14 +36,14 @@ def planned(**changes: Any) -> pl.DataFrame:
 
 
 def texts(
-    messages: pl.DataFrame, envelope: Envelope, enrichment: Mapping[str, list[str | None]] | None = None
+    messages: pl.DataFrame, envelope: Envelope, enrichment: Mapping[str, Sequence[str | None]] | None = None
 ) -> list[str]:
-    columns = {"id": ["p1"], **(enrichment or {})}
+    columns: dict[str, Sequence[str | None]] = {"id": ["p1"], **(enrichment or {})}
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     return render(with_message_ids(messages, envelope), envelope, frame).to_list()
 
 
-def message(envelope: Envelope, enrichment: Mapping[str, list[str | None]] | None = None, **changes: Any) -> Any:
+def message(envelope: Envelope, enrichment: Mapping[str, Sequence[str | None]] | None = None, **changes: Any) -> Any:
     """The one message as a dictionary; a name that is there twice fails."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -105,9 +105,7 @@ def test_an_audience_exited_as_track() -> None:
     found = message(AUDIENCE, call="track", value="false", attempt=2)
     assert found["event"] == "Audience Exited"
     assert found["properties"] == {"audience_key": "big_spenders", "big_spenders": False}
-    assert found["messageId"] == message_id(
-        "spa_1", "crm", "big_spenders", "track", "user_id", "u1", False, 2
-    )
+    assert found["messageId"] == message_id("spa_1", "crm", "big_spenders", "track", "user_id", "u1", False, 2)
 
 
 def test_a_trait_as_identify() -> None:
@@ -190,16 +188,14 @@ def test_an_email_is_in_context_traits_of_a_track_call() -> None:
 def test_any_other_identifier_is_in_external_ids(call: str, type_: str, value: str) -> None:
     found = message(AUDIENCE, call=call, identifier_type=type_, identifier_value=value, anonymous_id="a1")
     assert found["userId"] == "u1"
-    assert found["context"]["externalIds"] == [
-        {"id": value, "type": type_, "collection": "users", "encoding": "none"}
-    ]
+    assert found["context"]["externalIds"] == [{"id": value, "type": type_, "collection": "users", "encoding": "none"}]
 
 
 def test_enrichment_is_added_and_left_out_where_there_is_none() -> None:
     envelope = Envelope(
         "spa_1", "crm", "big_spenders", Kind.AUDIENCE, "big_spenders", enrich=("first_name", "tags", "age")
     )
-    values = {"first_name": ['"Zoë \\"Z\\""'], "tags": ['["a",1]'], "age": [None]}
+    values: dict[str, list[str | None]] = {"first_name": ['"Zoë \\"Z\\""'], "tags": ['["a",1]'], "age": [None]}
     assert message(envelope, values)["traits"] == {
         "first_name": 'Zoë "Z"',
         "tags": ["a", 1],
@@ -215,9 +211,7 @@ def test_enrichment_is_added_and_left_out_where_there_is_none() -> None:
 
 
 def test_enrichment_never_takes_the_place_of_what_the_message_says_itself() -> None:
-    envelope = Envelope(
-        "spa_1", "crm", "big", Kind.AUDIENCE, "big", enrich=("big", "email", "audience_key")
-    )
+    envelope = Envelope("spa_1", "crm", "big", Kind.AUDIENCE, "big", enrich=("big", "email", "audience_key"))
     values = {"big": ['"wrong"'], "email": ['"trait@example.com"'], "audience_key": ['"wrong"']}
     email = {"identifier_type": "email", "identifier_value": "id@example.com"}
     assert message(envelope, values, **email)["traits"] == {
@@ -280,13 +274,14 @@ def test_everything_that_makes_a_message_makes_its_id() -> None:
         planned(value=None),
         planned(attempt=2),
     ]
-    ids = [with_message_ids(frame, AUDIENCE).get_column("message_id").item() for frame in [base, *others]]
-    for envelope in (
+    envelopes = [
         Envelope("spa_2", "crm", "big_spenders", Kind.AUDIENCE, "big_spenders"),
         Envelope("spa_1", "ads", "big_spenders", Kind.AUDIENCE, "big_spenders"),
         Envelope("spa_1", "crm", "other", Kind.AUDIENCE, "big_spenders"),
-    ):
-        ids.append(with_message_ids(base, envelope).get_column("message_id").item())
+    ]
+    frames = [with_message_ids(frame, AUDIENCE) for frame in [base, *others]]
+    frames += [with_message_ids(base, envelope) for envelope in envelopes]
+    ids = [frame.get_column("message_id").item() for frame in frames]
     assert len(set(ids)) == len(ids)
     assert all(len(one) <= 100 for one in ids)
 

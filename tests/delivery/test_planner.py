@@ -41,7 +41,7 @@ def planned(
 ) -> DeliveryPlan:
     """The plan for a trait (values by id) or an audience (its members)."""
     audience = not isinstance(values, Mapping)
-    wanted = dict.fromkeys(values, "true") if audience else dict(values)
+    wanted = dict(values) if isinstance(values, Mapping) else dict.fromkeys(values, "true")
     snapshot = {"id": list(wanted), "value": list(wanted.values()), "as_of": [decided] * len(wanted)}
     departures = {"id": list(left or {}), "as_of": list((left or {}).values())}
     return plan(
@@ -173,9 +173,9 @@ def test_a_cleared_value_is_null() -> None:
 
 
 def test_a_value_that_comes_back_after_it_was_cleared() -> None:
-    assert sent(
-        planned([P1], {"p1": '"shoes"'}, [known("user_id", "u1", None, attempts=2)], strategy=USER_IDS)
-    ) == [("user_id", "u1", "p1", '"shoes"', 3)]
+    assert sent(planned([P1], {"p1": '"shoes"'}, [known("user_id", "u1", None, attempts=2)], strategy=USER_IDS)) == [
+        ("user_id", "u1", "p1", '"shoes"', 3)
+    ]
 
 
 USER_IDS = (IdentifierStrategy("user_id"),)
@@ -221,9 +221,7 @@ def test_an_identifier_that_is_gone_has_its_trait_cleared() -> None:
 
 
 def test_several_identifiers_of_a_type() -> None:
-    many = profile(
-        "p1", ("email", "b@example.com"), ("email", "a@example.com"), ("user_id", "z"), ("user_id", "y")
-    )
+    many = profile("p1", ("email", "b@example.com"), ("email", "a@example.com"), ("user_id", "z"), ("user_id", "y"))
     found = planned([many], ["p1"])
     assert sent(found) == [
         ("email", "a@example.com", "p1", "true", 1),
@@ -244,6 +242,12 @@ def test_a_profile_that_is_gone_exits_from_all_that_was_acknowledged() -> None:
         "u1",
         "u1",
     ]  # remembered from what was acknowledged
+
+
+def test_a_user_id_that_its_profile_lost_is_not_carried_any_more() -> None:
+    found = planned([profile("p1", ("email", "one@example.com"))], ["p1"], BOTH_OF_P1)
+    assert sent(found) == [("user_id", "u1", "p1", "false", 2)]
+    assert found.messages.get_column("user_id").to_list() == [None]
 
 
 def test_profiles_without_an_identifier_are_counted() -> None:
@@ -267,16 +271,12 @@ TWO_EMAILS = profile("p1", ("email", "old@example.com", day(1)), ("email", "new@
 
 
 def test_last_added() -> None:
-    assert sent(planned([TWO_EMAILS], ["p1"], strategy=EMAIL_LAST)) == [
-        ("email", "new@example.com", "p1", "true", 1)
-    ]
+    assert sent(planned([TWO_EMAILS], ["p1"], strategy=EMAIL_LAST)) == [("email", "new@example.com", "p1", "true", 1)]
 
 
 def test_first_added() -> None:
     first = (IdentifierStrategy("email", Strategy.FIRST_ADDED),)
-    assert sent(planned([TWO_EMAILS], ["p1"], strategy=first)) == [
-        ("email", "old@example.com", "p1", "true", 1)
-    ]
+    assert sent(planned([TWO_EMAILS], ["p1"], strategy=first)) == [("email", "old@example.com", "p1", "true", 1)]
 
 
 def test_a_newer_email_takes_the_place_of_the_one_before_under_last_added() -> None:
@@ -402,9 +402,7 @@ def test_a_merge_gives_a_trait_the_value_of_the_merged_profile() -> None:
 
 
 def test_calls_are_acknowledged_apart() -> None:
-    found = planned(
-        [P1], ["p1"], [known("user_id", "u1", "true")], calls=["identify", "track"], strategy=USER_IDS
-    )
+    found = planned([P1], ["p1"], [known("user_id", "u1", "true")], calls=["identify", "track"], strategy=USER_IDS)
     assert found.messages.select("call", "identifier_value", "attempt").rows() == [("track", "u1", 1)]
 
 

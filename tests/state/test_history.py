@@ -41,9 +41,7 @@ def test_old_history_is_dropped_and_the_present_stays_right(state: State) -> Non
 def test_what_is_within_the_kept_time_is_rebuilt_exactly(state: State) -> None:
     run_every_day(state, 20)
     for number in range(10, 21):
-        assert state.snapshot_at("big", as_of=day(number)).get_column("id").to_list() == sorted(
-            members(number)
-        )
+        assert state.snapshot_at("big", as_of=day(number)).get_column("id").to_list() == sorted(members(number))
 
 
 def test_what_was_dropped_is_refused_with_what_is_kept(state: State) -> None:

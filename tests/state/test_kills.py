@@ -118,9 +118,7 @@ def _lose_newest_version(path: Path) -> None:
 
 
 @pytest.mark.parametrize("lose", [_lose, _lose_newest_version])
-def test_a_table_that_lost_a_version_is_never_built_upon(
-    lose: Callable[[Path], None], tmp_path: Path
-) -> None:
+def test_a_table_that_lost_a_version_is_never_built_upon(lose: Callable[[Path], None], tmp_path: Path) -> None:
     location = tmp_path / "state"
     state = committed(State.open(str(location), create=True), FIRST)
     committed(state, SECOND)

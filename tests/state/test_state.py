@@ -16,9 +16,7 @@ BIG = audience("big")
 SPENT = trait("spent")
 PEOPLE = profiles(
     profile("p2"),
-    profile(
-        "p1", ("email", "a@example.com", datetime.fromisoformat("2020-01-01T00:00:00Z")), account_ids=["acme"]
-    ),
+    profile("p1", ("email", "a@example.com", datetime.fromisoformat("2020-01-01T00:00:00Z")), account_ids=["acme"]),
 )
 
 

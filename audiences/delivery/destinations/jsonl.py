@@ -70,11 +70,7 @@ class JsonLines(EventDestination):
         """The folder or URL: two destinations in one folder would take each other's files for their own."""
         path = str(self.settings["path"])
         folder = local_folder(path)
-        return (
-            path.rstrip("/")
-            if folder is None
-            else str(Path(os.path.normpath(self.root / Path(path).expanduser())))
-        )
+        return path.rstrip("/") if folder is None else str(Path(os.path.normpath(self.root / Path(path).expanduser())))
 
     def settle(self, computation: str, recorded: int) -> None:
         """Renames the staged files of recorded syncs, removes those of others."""
@@ -164,9 +160,7 @@ class ObjectFolder:
 
     def names(self) -> list[str]:
         """All object names directly below the prefix, sorted."""
-        return sorted(
-            item["path"].rsplit("/", 1)[-1] for item in obstore.list_with_delimiter(self.store)["objects"]
-        )
+        return sorted(item["path"].rsplit("/", 1)[-1] for item in obstore.list_with_delimiter(self.store)["objects"])
 
     def write(self, name: str, lines: Iterable[bytes]) -> None:
         """Uploads an object, in parts; it appears when it is whole."""
