@@ -13,7 +13,7 @@ from audiences.errors import AudiencesError
 from audiences.run import ProgressReport, Run
 from dagster_project.downloads import Downloads
 from dagster_project.metadata import data_version, materialization_metadata
-from dagster_project.resources import ProjectResource
+from dagster_project.resources import ProjectFolder
 from dagster_project.specs import KEY_PREFIX, asset_key, disabled_specs, enabled_specs, problems_by_name
 
 POOL = "audience_state"
@@ -27,14 +27,15 @@ _SECONDS_BETWEEN_REPORTS = 5.0  # each report is a row in Dagster's event log
 class RunSettings(dg.Config):
     """What can be set in the launchpad."""
 
-    as_of: str | None = Field(
-        default=None,
-        description="Evaluate at this instant: ISO 8601, UTC (2010-12-10 or 2010-12-10T08:00:00Z). Default: the "
+    # Not None: the launchpad lists a setting only if its default can be written.
+    as_of: str = Field(
+        default="",
+        description="Evaluate at this instant: ISO 8601, UTC (2010-12-10 or 2010-12-10T08:00:00Z). Empty: the "
         "fixed clock of the space, else the current time truncated to the hour. An instant before the latest run "
         "is a look into the past: it is shown, but neither kept nor delivered.",
     )
     deliver: bool = Field(default=True, description="Send what changed to the destinations.")
-    confirm: bool = Field(default=False, description="Allow a first sync of more than 1,000 messages.")
+    confirm: bool = Field(default=False, description="Allow a first sync of more than 1,000 messages (--confirm).")
 
     def instant(self) -> datetime | None:
         """The as-of that was asked for, UTC.
@@ -56,7 +57,7 @@ def computations_asset(specs: list[dg.AssetSpec]) -> dg.AssetsDefinition:
 
     @dg.multi_asset(name=KEY_PREFIX, specs=specs, can_subset=True, pool=POOL)
     def audiences(
-        context: dg.AssetExecutionContext, config: RunSettings, project: ProjectResource
+        context: dg.AssetExecutionContext, config: RunSettings, project: dg.ResourceParam[ProjectFolder]
     ) -> Iterator[dg.MaterializeResult[None]]:
         try:
             yield from _materialize(context, config, project.load())
@@ -71,9 +72,12 @@ def _materialize(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Runs what is selected; the good ones are materialised before one failure names all that went wrong."""
     broken = problems_by_name(project)
-    selected = {key.path[-1] for key in context.selected_asset_keys}
-    problems = [problem for name in sorted(selected & broken.keys()) for problem in broken[name]]
-    if wanted := [key for key in project.definitions.computations if key in selected and key not in broken]:
+    defined = project.definitions.computations
+    selected = sorted(key.path[-1] for key in context.selected_asset_keys)
+    wrong = [str(problem) for name in selected for problem in broken.get(name, ())]
+    gone = [name for name in selected if name not in defined and name not in broken]
+    wrong += [f"{name} is not defined any more: reload the definitions" for name in gone]
+    if wanted := [name for name in selected if name in defined and name not in broken]:
         run = project.run(
             as_of=config.instant(),
             keys=wanted,
@@ -82,10 +86,10 @@ def _materialize(
             progress=_progress_log(context),
         )
         yield from _results(context, config, project, run)
-        problems += [problem for problem in run.problems if problem.key in wanted]
-        problems += [delivery.problem for delivery in run.deliveries if delivery.problem]
-    if problems:
-        raise dg.Failure("\n".join(map(str, problems)), allow_retries=False)
+        wrong += [str(problem) for problem in run.problems if problem.key in wanted]
+        wrong += [str(delivery) for delivery in run.deliveries if delivery.problem or delivery.held]
+    if wrong:
+        raise dg.Failure("\n".join(wrong), allow_retries=False)
 
 
 def _results(
@@ -107,7 +111,7 @@ def _results(
                 context, dg.AssetMaterialization(key, metadata=metadata, tags={DATA_VERSION_TAG: version})
             )
     for delivery in run.deliveries:
-        (context.log.warning if delivery.held or delivery.problem else context.log.info)(str(delivery))
+        context.log.info(str(delivery))
 
 
 def _report_unselected(context: dg.AssetExecutionContext, materialization: dg.AssetMaterialization) -> None:

@@ -5,7 +5,7 @@ import dagster as dg
 from audiences import Project
 from dagster_project.assets import project_assets
 from dagster_project.automation import compute_job, schedules
-from dagster_project.resources import ProjectResource, project_root
+from dagster_project.resources import ProjectFolder, project_root
 
 
 def build(project: Project) -> dg.Definitions:
@@ -14,7 +14,7 @@ def build(project: Project) -> dg.Definitions:
         assets=project_assets(project),
         jobs=[compute_job()],
         schedules=schedules(project),
-        resources={"project": ProjectResource(root=str(project.space.root))},
+        resources={"project": ProjectFolder(project.space.root)},
         # A run has a process of its own already, and one step.
         executor=dg.in_process_executor,
     )

@@ -7,6 +7,7 @@ needed. The route isn't documented: a test boots the webserver and downloads thr
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import dagster as dg
 
@@ -21,15 +22,25 @@ KEPT_RUNS = 5
 """The files of the newest runs of a computation; older ones are deleted."""
 
 
+@runtime_checkable
+class LogFolder(Protocol):
+    """A log manager of Dagster that keeps the captured logs in a local folder, from where the webserver has them."""
+
+    def get_captured_local_path(self, log_key: Sequence[str], extension: str) -> str:
+        """The path of a file in that folder."""
+        ...
+
+
 class Downloads:
     """Writes the CSV files of one run."""
 
     def __init__(self, instance: dg.DagsterInstance, project: Project, run: Run) -> None:
         self._project, self._run = project, run
-        self._logs = instance.compute_log_manager
+        logs = instance.compute_log_manager
+        self._logs = logs if isinstance(logs, LogFolder) else None
         self._state: State | None = project.state() if run.number is not None else None
         self._missing = ""
-        if not hasattr(self._logs, "get_captured_local_path"):
+        if self._logs is None:
             self._missing = "The logs of this instance are not in a local folder: use `audiences export`."
         elif self._state is None:
             self._missing = "This run was a look into the past, which is not kept."
@@ -45,20 +56,27 @@ class Downloads:
         Returns:
             The address of each file by format, relative to the site; none where there is nothing to link to.
         """
-        if self._missing or self._state is None:
+        if self._logs is None or self._state is None:
             return {}
         links = {}
         for layout in formats(kind):
             log_key = [FOLDER, key, self._stem(layout)]
             path = Path(self._logs.get_captured_local_path(log_key, "csv"))
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Written beside it and moved: a download never sees half a file.
-            partial = path.with_suffix(".partial")
-            export(self._state, self._project.definitions, key, layout, partial, run=self._run.number)
-            partial.replace(path)
+            if not self._is_current(path):
+                # Written beside it and moved: a download never sees half a file.
+                partial = path.with_suffix(".partial")
+                export(self._state, self._project.definitions, key, layout, partial, run=self._run.number)
+                partial.replace(path)
             links[str(layout)] = "/".join(["/logs", *log_key, "csv"])
         prune(path.parent, KEPT_RUNS * len(links))
         return links
+
+    def _is_current(self, path: Path) -> bool:
+        """Whether the file is there since an earlier run that this one only repeats."""
+        if self._run.committed or not path.exists() or self._state is None or self._state.manifest is None:
+            return False
+        return path.stat().st_mtime > self._state.manifest.computed_at.timestamp()
 
     def _stem(self, layout: Format) -> str:
         return f"{layout}_{self._run.as_of:%Y-%m-%dT%H%M%SZ}_run_{self._run.number}"

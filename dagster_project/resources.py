@@ -1,9 +1,8 @@
 """Where the project is that Dagster shows, and how the ops get at it."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-
-import dagster as dg
 
 from audiences import Project
 
@@ -25,13 +24,14 @@ def project_root() -> Path:
     return Path(__file__).resolve().parents[1]
 
 
-class ProjectResource(dg.ConfigurableResource[Project]):
-    """Gives ops the project. Its definitions are read anew in every run, so a run never uses old ones."""
+@dataclass(frozen=True)
+class ProjectFolder:
+    """Gives ops the project. A plain object: as a configurable resource, its path would be asked for at each launch."""
 
-    root: str
+    root: Path
 
     def load(self) -> Project:
-        """Reads the definitions.
+        """Reads the definitions anew, so that a run never uses old ones.
 
         Raises:
             audiences.DefinitionError: if ``definitions/space.yml`` is missing or unusable.

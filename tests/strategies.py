@@ -5,205 +5,73 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
 
 from audiences.language import tree
 from fakes import AS_OF
 from naive import Definition
 
-EVENTS = ("A", "B")
-PATHS: tuple[tree.Path, ...] = (("v",), ("w",), ("o", "x"), ("l", "$"), ("l", "$", "x"))
+EVENTS = ("A", "A", "A", "B")
+PATHS: tuple[tree.Path, ...] = (("v",), ("v",), ("v",), ("w",), ("o", "x"), ("l", "$"), ("l", "$", "x"))
 TRAITS: tuple[tree.Path, ...] = (("t",), ("u",), ("o", "x"), ("l", "$"))
 
-TEXTS = st.sampled_from(
-    [
-        "",
-        "a",
-        "b",
-        "ab",
-        "A",
-        "é",
-        "\U0001f600",
-        "true",
-        "5",
-        "5.0",
-        "-0",
-        "1e2",
-        " 5",
-        "0.1",
-        "[]",
-        '"',
-        "\\",
-        "\n",
-    ]
-    + [
-        "2024-06-14",
-        "2024-06-14T12:00:00Z",
-        "2024-06-14T14:00:00+02:00",
-        "2024-06-15T12:00:00.000001",
-        "2024-02-30",
-    ]
+# Few values, so that events, profiles and literals meet; one draw each, so that examples are quick to make.
+TEXTS = ("", "a", "b", "ab", "A", "é", "\U0001f600", "true", "5", "5.0", "+5", "-0", "1e2", " 5", "0.1", "[]", '"\\\n')
+DATES = (
+    "2024-06-14",
+    "2024-06-14T12:00:00Z",
+    "2024-06-14T14:00:00+02:00",
+    "2024-06-15 12:00:00",
+    "2024-06-15T11:59:59.9999999",
+    "2024-06-16T12:00:00Z",
+    "2024-02-30",
 )
-NUMBERS = st.sampled_from(
-    [
-        0,
-        1,
-        5,
-        -2,
-        100,
-        0.1,
-        0.2,
-        0.3,
-        2.5,
-        44.63,
-        -1e16,
-        1e16,
-        1e-7,
-        123456789012345680000,
-        1e300,
-        0.30000000000000004,
-    ]
-) | st.integers(-1000, 1000).map(lambda cents: cents / 100)
-SCALARS = st.one_of(st.none(), TEXTS, NUMBERS, st.booleans())
-LISTS = st.lists(st.one_of(SCALARS, st.builds(dict, x=SCALARS)), max_size=3)
-VALUES = st.one_of(SCALARS, SCALARS, LISTS, st.builds(dict, x=SCALARS))
+NUMBERS = (0, 1, 5, 5.0, -2, 100, 0.1, 0.2, 0.3, 2.5, 44.63, -1e16, 1e16, 1e-7, 1e300, 0.30000000000000004)
+LARGE = (123456789012345680000, -123456789012345680000, 9007199254740993)
+LISTS: tuple[list[Any], ...] = (
+    [],
+    ["a"],
+    ["a", 5, None],
+    [5, "5", 0.1],
+    [{"x": "a"}, {"x": 5}],
+    [{"x": None}, {}],
+    [["a"]],
+)
+OBJECTS: tuple[dict[str, Any], ...] = ({}, {"x": "a"}, {"x": 5}, {"x": None}, {"x": ["a"]}, {"x": {"y": 1}})
+SCALARS = (None, *TEXTS, *DATES, *NUMBERS, *NUMBERS, *LARGE, True, False)
 
-EDGES = [timedelta(), timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=30)]
-AGES = st.one_of(
-    st.sampled_from(EDGES),
-    st.sampled_from(EDGES).map(lambda age: age + timedelta(microseconds=1)),
-    st.sampled_from(EDGES).map(lambda age: age - timedelta(microseconds=1)),
-    st.integers(0, 60 * 24 * 31).map(lambda minutes: timedelta(minutes=minutes)),
+VALUES = (*SCALARS, *SCALARS, *LISTS, *OBJECTS)
+LISTS_AND_OTHERS = (None, "a", {"x": "a"}, *LISTS, *LISTS)
+OBJECTS_AND_OTHERS = (None, "a", *OBJECTS, *OBJECTS)
+
+MICROSECOND = timedelta(microseconds=1)
+EDGES = (timedelta(), timedelta(hours=1), timedelta(hours=2), timedelta(days=1), timedelta(days=7))
+AGES = (
+    *(edge + offset for edge in EDGES for offset in (timedelta(), timedelta(), MICROSECOND, -MICROSECOND)),
+    *(timedelta(minutes=minutes) for minutes in (30, 60, 90, 150, 60 * 25, 60 * 24 * 40)),
 )
 
-
-def document(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({}, optional=members)
-
-
-NESTED = st.one_of(st.none(), SCALARS, document(x=VALUES))
-PROFILES = st.lists(
-    st.fixed_dictionaries(
-        {
-            "anonymous": st.booleans(),
-            "traits": document(t=VALUES, u=SCALARS, o=NESTED, l=st.one_of(SCALARS, LISTS)),
-        }
-    ),
-    min_size=1,
-    max_size=4,
+LITERALS = (
+    *map(tree.Text, (*TEXTS, *DATES)),
+    *(tree.Number(value) for value in (*NUMBERS, *LARGE)),
+    *map(tree.Boolean, (True, False)),
+    *(tree.Instant(AS_OF - edge) for edge in EDGES),
 )
-
-
-@dataclass(frozen=True)
-class World:
-    """Everything that an evaluation needs."""
-
-    definitions: Sequence[Definition]
-    profiles: Sequence[Mapping[str, Any]]
-    events: Sequence[Mapping[str, Any]]
-
-
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    profiles = [{**profile, "id": f"p{number}"} for number, profile in enumerate(draw(PROFILES))]
-    events = draw(
-        st.lists(
-            st.fixed_dictionaries(
-                {
-                    "profile": st.sampled_from([profile["id"] for profile in profiles]),
-                    "event": st.sampled_from(EVENTS),
-                    "timestamp": AGES.map(lambda age: AS_OF - age),
-                    "properties": document(v=VALUES, w=SCALARS, o=NESTED, l=st.one_of(SCALARS, LISTS)),
-                },
-                optional={
-                    "message_id": st.integers(0, 10**6).map(str),
-                    "source_id": st.sampled_from(["web", "ios"]),
-                    "context": document(v=SCALARS),
-                },
-            ),
-            max_size=25,
-            unique_by=lambda event: event.get("message_id", id(event)),
-        )
-    )
-    return World(draw(definitions()), profiles, events)
-
-
-@st.composite
-def definitions(draw: st.DrawFn) -> list[Definition]:
-    """A few definitions; each may use those before it."""
-    found: list[Definition] = []
-    for number in range(draw(st.integers(1, 5))):
-        traits = (*TRAITS, *((definition.key,) for definition in found), *((item.key, "$") for item in found))
-        audience = draw(st.booleans())
-        found.append(
-            Definition(
-                key=f"k{number}",
-                expression=draw(conditions(traits) if audience else scalars(traits)),
-                audience=audience,
-                default=None
-                if audience
-                else draw(st.one_of(st.none(), st.sampled_from([0, 0.5, "", "x", False, []]))),
-                since=draw(st.one_of(st.none(), st.none(), AGES.map(lambda age: AS_OF - age))),
-                include_anonymous=audience and draw(st.booleans()),
-            )
-        )
-    return found
-
-
-def conditions(traits: Sequence[tree.Path]) -> st.SearchStrategy[Any]:
-    leaves = st.one_of(
-        comparisons(lefts_of_profiles(traits), traits), comparisons(reductions(traits), traits)
-    )
-    return junctions(leaves)
-
-
-def junctions(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.recursive(
-        leaves,
-        lambda inner: st.one_of(
-            st.builds(tree.Not, inner),
-            st.lists(inner, min_size=2, max_size=3).map(lambda operands: tree.And(tuple(operands))),
-            st.lists(inner, min_size=2, max_size=3).map(lambda operands: tree.Or(tuple(operands))),
-        ),
-        max_leaves=3,
-    )
-
-
-def lefts_of_profiles(traits: Sequence[tree.Path]) -> st.SearchStrategy[Any]:
-    return st.sampled_from(traits).map(tree.Trait)
-
-
-def lefts_of_events(traits: Sequence[tree.Path]) -> st.SearchStrategy[Any]:
-    return st.one_of(operands(), operands(), lefts_of_profiles(traits))
-
-
-def operands() -> st.SearchStrategy[Any]:
-    return st.one_of(
-        st.sampled_from(PATHS).map(tree.Property),
-        st.sampled_from(PATHS).map(tree.Property),
-        st.just(tree.Context(("v",))),
-    )
-
-
-MOMENTS = st.sampled_from(EDGES).map(lambda age: AS_OF - age)
-LITERALS = st.one_of(
-    TEXTS.map(tree.Text),
-    NUMBERS.map(lambda value: tree.Number(value)),
-    st.booleans().map(tree.Boolean),
-    MOMENTS.map(tree.Instant),
+DURATIONS = (
+    tree.Duration(0, tree.Unit.HOUR),
+    tree.Duration(1, tree.Unit.HOUR),
+    tree.Duration(2, tree.Unit.HOUR),
+    tree.Duration(1, tree.Unit.DAY),
+    tree.Duration(24, tree.Unit.HOUR),
+    tree.Duration(7, tree.Unit.DAY),
 )
-DURATIONS = st.sampled_from(
-    [
-        tree.Duration(0, tree.Unit.HOUR),
-        tree.Duration(1, tree.Unit.HOUR),
-        tree.Duration(1, tree.Unit.DAY),
-        tree.Duration(24, tree.Unit.HOUR),
-        tree.Duration(7, tree.Unit.DAY),
-        tree.Duration(30, tree.Unit.DAY),
-    ]
-)
+GAPS = (tree.Duration(30, tree.Unit.MINUTE), tree.Duration(1, tree.Unit.HOUR))
+DEFAULTS: tuple[Any, ...] = (None, None, None, 0, 0.5, "", "x", False, [], ["a"])
+
 Operator = tree.Operator
 RELATIVE = (Operator.WITHIN_LAST, Operator.WITHIN_NEXT, Operator.BEFORE_LAST, Operator.AFTER_NEXT)
 NO_ARGUMENTS = (Operator.EXISTS, Operator.ABSENT)
@@ -215,66 +83,168 @@ MANY = (
     Operator.ONE_OF,
     Operator.NONE_OF,
 )
-DATES = (Operator.BEFORE_DATE, Operator.AFTER_DATE)
+OF_DATES = (Operator.BEFORE_DATE, Operator.AFTER_DATE)
+OPERATORS = (*Operator, *(Operator.EQUALS,) * 4, Operator.DIFFERS, Operator.GREATER_THAN, Operator.AT_MOST)
+
+Element = TypeVar("Element")
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that an evaluation needs."""
+
+    definitions: Sequence[Definition]
+    profiles: Sequence[Mapping[str, Any]]
+    events: Sequence[Mapping[str, Any]]
+
+
+@cache
+def place(size: int) -> st.SearchStrategy[int]:
+    return st.integers(0, size - 1)
+
+
+def one_of(draw: DrawFn, pool: Sequence[Element]) -> Element:
+    """One element of a pool: a single small draw, whatever is in it."""
+    return pool[draw(place(len(pool)))]
+
+
+def chance(draw: DrawFn, times: int, of: int) -> bool:
+    return draw(place(of)) >= of - times
 
 
 @st.composite
-def comparisons(
-    draw: st.DrawFn, lefts: st.SearchStrategy[Any], traits: Sequence[tree.Path]
-) -> tree.Comparison:
-    left = draw(lefts)
-    operator = draw(st.sampled_from(Operator))
-    # On the right only what has one value: a trait without `$`.
-    dynamic = st.sampled_from([path for path in traits if "$" not in path]).map(tree.Trait)
-    values = st.one_of(LITERALS, LITERALS, dynamic)
+def worlds(draw: DrawFn) -> World:
+    profiles = [profile(draw, number) for number in range(1 + draw(place(3)))]
+    ids = ("p0", "p0", *(item["id"] for item in profiles))
+    events = [event(draw, ids) for _ in range(3 + draw(place(12)))]
+    definitions: list[Definition] = []
+    for number in range(2 + draw(place(6))):
+        definitions.append(definition(draw, f"k{number}", [item.key for item in definitions]))
+    return World(definitions, profiles, events)
+
+
+def profile(draw: DrawFn, number: int) -> dict[str, Any]:
+    return {
+        "id": f"p{number}",
+        "anonymous": chance(draw, 1, 3),
+        "traits": {
+            "t": one_of(draw, VALUES),
+            "u": one_of(draw, SCALARS),
+            "o": one_of(draw, OBJECTS_AND_OTHERS),
+            "l": one_of(draw, LISTS_AND_OTHERS),
+        },
+    }
+
+
+def event(draw: DrawFn, ids: Sequence[str]) -> dict[str, Any]:
+    return {
+        "profile": one_of(draw, ids),
+        "event": one_of(draw, EVENTS),
+        "timestamp": AS_OF - one_of(draw, AGES),
+        "message_id": one_of(draw, (None, "a", "b", "c")),
+        "source_id": one_of(draw, (None, "web", "ios")),
+        "properties": {
+            "v": one_of(draw, VALUES),
+            "w": one_of(draw, SCALARS),
+            "o": one_of(draw, OBJECTS_AND_OTHERS),
+            "l": one_of(draw, LISTS_AND_OTHERS),
+        },
+        "context": {"v": one_of(draw, SCALARS)},
+    }
+
+
+def definition(draw: DrawFn, key: str, others: Sequence[str]) -> Definition:
+    """A definition that may use the others."""
+    traits = (*TRAITS, *((other,) for other in others), *((other, "$") for other in others))
+    audience = draw(st.booleans())
+    return Definition(
+        key=key,
+        expression=condition(draw, traits) if audience else scalar(draw, traits),
+        audience=audience,
+        default=None if audience else one_of(draw, DEFAULTS),
+        since=AS_OF - one_of(draw, EDGES) if chance(draw, 1, 4) else None,
+        include_anonymous=audience and draw(st.booleans()),
+    )
+
+
+def condition(draw: DrawFn, traits: Sequence[tree.Path], *, of_events: bool = False, depth: int = 0) -> Any:
+    """A condition of profiles, or of events inside ``where``."""
+    form = draw(place(9)) if depth < 2 else 0
+    if form < 5:
+        return comparison(draw, traits, of_events=of_events)
+    if form == 5:
+        return tree.Not(condition(draw, traits, of_events=of_events, depth=depth + 1))
+    inner = [condition(draw, traits, of_events=of_events, depth=depth + 1) for _ in range(2 + draw(place(2)))]
+    return tree.And(tuple(inner)) if form < 8 else tree.Or(tuple(inner))
+
+
+def comparison(draw: DrawFn, traits: Sequence[tree.Path], *, of_events: bool) -> tree.Comparison:
+    left: Any
+    if of_events:
+        left = value_of_event(draw) if chance(draw, 3, 4) else tree.Trait(one_of(draw, traits))
+    else:
+        left = scalar(draw, traits)
+    operator = one_of(draw, OPERATORS)
     if operator in RELATIVE:
-        return tree.Comparison(left, operator, (draw(DURATIONS),))
+        return tree.Comparison(left, operator, (one_of(draw, DURATIONS),))
     if operator in NO_ARGUMENTS:
         return tree.Comparison(left, operator)
     if operator in MANY:
-        return tree.Comparison(left, operator, tuple(draw(st.lists(values, min_size=1, max_size=3))))
-    if operator in DATES:
-        moments = st.one_of(
-            MOMENTS.map(tree.Instant), st.sampled_from(["2024-06-14", "x"]).map(tree.Text), dynamic
-        )
-        return tree.Comparison(left, operator, (draw(moments),))
-    return tree.Comparison(left, operator, (draw(values),))
+        return tree.Comparison(left, operator, tuple(argument(draw, traits) for _ in range(1 + draw(place(3)))))
+    if operator in OF_DATES and chance(draw, 2, 3):
+        return tree.Comparison(left, operator, (tree.Text(one_of(draw, DATES)),))
+    return tree.Comparison(left, operator, (argument(draw, traits),))
 
 
-def streams(traits: Sequence[tree.Path]) -> st.SearchStrategy[tree.Stream]:
-    filters = st.one_of(
-        DURATIONS.map(tree.Within),
-        st.tuples(DURATIONS, DURATIONS).map(lambda pair: tree.Between(*sorted(pair, key=hours))),
-        junctions(comparisons(lefts_of_events(traits), traits)).map(tree.Where),
-        st.sampled_from([("web",), ("ios", "web")]).map(tree.Sources),
-        st.sampled_from([30, 60]).map(
-            lambda amount: tree.ExpiresAfter(tree.Duration(amount, tree.Unit.MINUTE))
-        ),
+def argument(draw: DrawFn, traits: Sequence[tree.Path]) -> Any:
+    """A literal, or a trait that has one value."""
+    if chance(draw, 3, 4):
+        return one_of(draw, LITERALS)
+    return tree.Trait(one_of(draw, [path for path in traits if tree.EACH not in path]))
+
+
+def value_of_event(draw: DrawFn) -> tree.Property | tree.Context:
+    return tree.Context(("v",)) if chance(draw, 1, 8) else tree.Property(one_of(draw, PATHS))
+
+
+def scalar(draw: DrawFn, traits: Sequence[tree.Path]) -> Any:
+    """A trait, or a reduction of events."""
+    if chance(draw, 1, 4):
+        return tree.Trait(one_of(draw, traits))
+    events = stream(draw, traits)
+    operand = tree.Operand(value_of_event(draw))
+    form = draw(place(9))
+    if form < 2:
+        return tree.Count(events)
+    if form < 4:
+        return tree.Aggregate(events, one_of(draw, tuple(tree.Function)), operand)
+    if form == 4:
+        extreme = one_of(draw, (tree.Function.MINIMUM, tree.Function.MAXIMUM))
+        return tree.Aggregate(events, extreme, tree.Operand(operand.value, tree.Cast.STRING))
+    if form == 5:
+        return tree.MostFrequent(events, operand, 1 + draw(place(3)))
+    return one_of(draw, (tree.First, tree.Last, tree.UniqueList, tree.UniqueCount))(events, operand)
+
+
+def stream(draw: DrawFn, traits: Sequence[tree.Path]) -> tree.Stream:
+    return tree.Stream(
+        one_of(draw, EVENTS), tuple(event_filter(draw, traits) for _ in range(one_of(draw, (0, 0, 1, 1, 1, 2, 3))))
     )
-    return st.builds(tree.Stream, st.sampled_from(EVENTS), st.lists(filters, max_size=3).map(tuple))
+
+
+def event_filter(draw: DrawFn, traits: Sequence[tree.Path]) -> tree.Filter:
+    form = draw(place(8))
+    if form < 2:
+        return tree.Within(one_of(draw, DURATIONS))
+    if form < 4:
+        nearest, farthest = sorted((one_of(draw, DURATIONS), one_of(draw, DURATIONS)), key=hours)
+        return tree.Between(nearest, farthest)
+    if form == 4:
+        return tree.ExpiresAfter(one_of(draw, GAPS))
+    if form == 5:
+        return tree.Sources(one_of(draw, (("web",), ("ios", "web"))))
+    return tree.Where(condition(draw, traits, of_events=True))
 
 
 def hours(duration: tree.Duration) -> int:
     return duration.amount * (24 if duration.unit is tree.Unit.DAY else 1)
-
-
-def reductions(traits: Sequence[tree.Path]) -> st.SearchStrategy[Any]:
-    stream = streams(traits)
-    operand = st.builds(tree.Operand, operands(), st.none())
-    numeric = st.sampled_from(tree.Function)
-    extremes = st.sampled_from([tree.Function.MINIMUM, tree.Function.MAXIMUM])
-    as_text = st.builds(tree.Operand, operands(), st.just(tree.Cast.STRING))
-    return st.one_of(
-        st.builds(tree.Count, stream),
-        st.builds(tree.Aggregate, stream, numeric, operand),
-        st.builds(tree.Aggregate, stream, extremes, as_text),
-        st.builds(tree.MostFrequent, stream, operand, st.integers(1, 3)),
-        st.builds(tree.First, stream, operand),
-        st.builds(tree.Last, stream, operand),
-        st.builds(tree.UniqueList, stream, operand),
-        st.builds(tree.UniqueCount, stream, operand),
-    )
-
-
-def scalars(traits: Sequence[tree.Path]) -> st.SearchStrategy[Any]:
-    return st.one_of(reductions(traits), reductions(traits), reductions(traits), lefts_of_profiles(traits))

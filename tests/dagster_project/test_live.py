@@ -113,18 +113,11 @@ class Server:
 
     def wait(self, run: str) -> str:
         """The final status of a run."""
-        return wait_for(
-            lambda: next(
-                (
-                    status
-                    for status in [self.ask(STATUS, {"run": run})["runOrError"]["status"]]
-                    if status in {"SUCCESS", "FAILURE", "CANCELED"}
-                ),
-                None,
-            ),
-            SECONDS_TO_RUN,
-            "the end of the run",
-        )
+        return wait_for(lambda: self._final_status(run), SECONDS_TO_RUN, "the end of the run")
+
+    def _final_status(self, run: str) -> str | None:
+        status = str(self.ask(STATUS, {"run": run})["runOrError"]["status"])
+        return status if status in {"SUCCESS", "FAILURE", "CANCELED"} else None
 
     def metadata(self, key: str, run: str) -> dict[str, Any]:
         """The metadata of an asset's newest materialisation, which must be of this run."""

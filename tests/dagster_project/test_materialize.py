@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from audiences import Project
 from dagster_project.assets import project_assets
-from dagster_project.resources import ProjectResource
+from dagster_project.resources import ProjectFolder
 
 BROKEN = """\
 traits:
@@ -24,7 +26,7 @@ def materialize(
         project_assets(Project.load(folder)),
         selection=[dg.AssetKey(["audiences", key]) for key in keys],
         instance=instance,
-        resources={"project": ProjectResource(root=str(folder))},
+        resources={"project": ProjectFolder(folder)},
         run_config={"ops": {"audiences": {"config": config}}},
         raise_on_error=False,
     )
@@ -161,6 +163,45 @@ def test_a_broken_definition_fails_at_the_end_and_names_its_line(
     assert "cuont" in failure_of(result)
 
 
+def test_a_first_sync_that_needs_a_confirmation_fails_at_the_end(
+    project_folder: Path, instance: dg.DagsterInstance
+) -> None:
+    space = project_folder / "definitions" / "space.yml"
+    space.write_text(space.read_text().replace(", confirmed: true", ""))
+    orders = pl.DataFrame({"user_id": [f"customer-{number}" for number in range(1001)]}).with_columns(
+        message_id=pl.col("user_id"),
+        type=pl.lit("track"),
+        event=pl.lit("Order Completed"),
+        timestamp=pl.lit("2024-02-10T00:00:00Z"),
+        properties=pl.lit('{"revenue": 1}'),
+    )
+    orders.write_parquet(project_folder / "data" / "events.parquet")
+
+    held = materialize(project_folder, ["buyers"], instance)
+    assert metadata_of(held, "buyers")["dagster/row_count"] == 1001
+    assert "1,001 messages held" in failure_of(held)
+    confirmed = materialize(project_folder, ["buyers"], instance, confirm=True)
+    assert confirmed.success
+    assert metadata_of(confirmed, "buyers")["messages_delivered"] == 1001
+
+
+def test_a_definition_that_is_gone_since_the_location_was_loaded_says_so(
+    project_folder: Path, instance: dg.DagsterInstance
+) -> None:
+    assets = project_assets(Project.load(project_folder))
+    (project_folder / "definitions" / "shop" / "audiences.yml").unlink()
+    result = dg.materialize(
+        assets,
+        selection=[dg.AssetKey(["audiences", "buyers"]), dg.AssetKey(["audiences", "orders"])],
+        instance=instance,
+        resources={"project": ProjectFolder(project_folder)},
+        raise_on_error=False,
+    )
+
+    assert failure_of(result) == "buyers is not defined any more: reload the definitions"
+    assert metadata_of(result, "orders")["dagster/row_count"] == 3
+
+
 def test_a_wrong_as_of_is_one_readable_failure(project_folder: Path, instance: dg.DagsterInstance) -> None:
     result = materialize(project_folder, ["orders"], instance, as_of="tomorrow")
 
@@ -214,6 +255,23 @@ def test_downloads_are_what_export_writes(
         assert written.read_bytes() == expected.read_bytes()
 
 
+def test_downloads_after_a_new_start_are_those_of_the_new_state(
+    project_folder: Path, tmp_path: Path, log_folder_instance: dg.DagsterInstance
+) -> None:
+    materialize(project_folder, ["orders"], log_folder_instance, as_of="2024-02-01")
+    [written] = (tmp_path / "home").rglob("orders/unformatted_2024-02-01T000000Z_run_1.csv")
+    before = written.read_bytes()
+    shutil.rmtree(project_folder / ".audiences")
+    pl.read_parquet(project_folder / "data" / "events.parquet").head(1).write_parquet(
+        project_folder / "data" / "events.parquet"
+    )
+    materialize(project_folder, ["orders"], log_folder_instance, as_of="2024-02-01")
+    materialize(project_folder, ["orders"], log_folder_instance, as_of="2024-02-01")
+
+    assert before.count(b"\r\n") == 3
+    assert written.read_bytes().count(b"\r\n") == 2
+
+
 def test_only_the_files_of_the_newest_runs_are_kept(
     project_folder: Path, tmp_path: Path, log_folder_instance: dg.DagsterInstance
 ) -> None:
@@ -226,7 +284,7 @@ def test_only_the_files_of_the_newest_runs_are_kept(
 
 
 def test_a_definition_that_is_broken_since_the_location_was_loaded_fails_with_its_message(
-    project_folder: Path, instance: dg.DagsterInstance, make_project: Callable[[dict[str, str]], Path]
+    project_folder: Path, instance: dg.DagsterInstance
 ) -> None:
     assets = project_assets(Project.load(project_folder))
     file = project_folder / "definitions" / "shop" / "traits.yml"
@@ -235,7 +293,7 @@ def test_a_definition_that_is_broken_since_the_location_was_loaded_fails_with_it
         assets,
         selection=[dg.AssetKey(["audiences", "orders"]), dg.AssetKey(["audiences", "revenue"])],
         instance=instance,
-        resources={"project": ProjectResource(root=str(project_folder))},
+        resources={"project": ProjectFolder(project_folder)},
         raise_on_error=False,
     )
 

@@ -7,6 +7,9 @@ import dagster as dg
 import pytest
 
 from audiences import Project
+from audiences.definitions.computation import Computation
+from audiences.engines.polars import PolarsEngine
+from audiences.errors import Problem
 from audiences.language.fingerprint import fingerprint
 from audiences.language.parse import parse
 from dagster_project.definitions import build
@@ -26,13 +29,6 @@ CIRCLE = """\
 audiences:
   - {key: first, definition: trait('second') = true}
   - {key: second, definition: trait('first') = true}
-"""
-
-FUNNEL = """\
-audiences:
-  - key: funnel
-    definition: >-
-      event('Added').where(event('Order Completed').within(parent: 1 day).count() = 0).within(7 days).count() >= 1
 """
 
 
@@ -154,13 +150,21 @@ def test_files_and_circles_that_are_broken_do_not_stop_the_location(
 
 
 def test_what_is_not_computed_yet_is_shown_with_its_definition(
-    make_project: Callable[[dict[str, str]], Path],
+    project_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = specs_of(make_project({"all.yml": FUNNEL}))["funnel"]
+    def refusals(engine: PolarsEngine, computation: Computation) -> list[Problem]:
+        refused = Problem(computation.location, "joins of orders: not yet", key=computation.key, not_yet=True)
+        return [refused] if computation.key == "revenue" else []
 
-    assert spec.kinds == {"audience", "not_yet"}
-    assert "funnel conditions: not yet" in (spec.description or "")
-    assert "event('Added')" in spec.metadata["definition"].value
+    monkeypatch.setattr(PolarsEngine, "refusals", refusals)
+    specs = specs_of(project_folder)
+
+    assert specs["revenue"].kinds == {"trait", "not_yet"}
+    assert "joins of orders: not yet" in (specs["revenue"].description or "")
+    assert "event('Order Completed')" in specs["revenue"].metadata["definition"].value
+    # What uses it can't be computed either.
+    assert specs["big_buyers"].kinds == {"audience", "not_yet"}
+    assert specs["buyers"].kinds == {"audience"}
 
 
 def test_disabled_computations_cannot_be_materialised(make_project: Callable[[dict[str, str]], Path]) -> None:
