@@ -40,10 +40,11 @@ AsOf = Annotated[
     typer.Option("--as-of", help="Evaluate at this instant (ISO 8601, UTC). Default: the space's, or now."),
 ]
 NoDeliver = Annotated[bool, typer.Option("--no-deliver", help="Compute and keep the result, send nothing.")]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show what would change and be sent; write and send nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change and be sent; write and send nothing.")]
 Confirm = Annotated[bool, typer.Option("--confirm", help="Allow a first sync of more than 1,000 messages.")]
+SkipUnreadable = Annotated[
+    bool, typer.Option("--skip-unreadable", help="Count event files that can't be read as rejected, and go on.")
+]
 
 
 class CSVFormat(StrEnum):
@@ -57,13 +58,12 @@ class CSVFormat(StrEnum):
 
 @app.command()
 def run(
-    keys: Annotated[
-        list[str] | None, typer.Argument(help="Computations to run; all when none is named.")
-    ] = None,
+    keys: Annotated[list[str] | None, typer.Argument(help="Computations to run; all when none is named.")] = None,
     as_of: AsOf = None,
     no_deliver: NoDeliver = False,
     dry_run: DryRun = False,
     confirm: Confirm = False,
+    skip_unreadable: SkipUnreadable = False,
     project: ProjectFolder = Path(),
     environment: Environment = None,
 ) -> None:
@@ -78,6 +78,7 @@ def run(
             deliver=not no_deliver,
             dry_run=dry_run,
             confirm=confirm,
+            skip_unreadable=skip_unreadable,
             progress=progress,
         )
     console.print_run(done, opened)
@@ -89,6 +90,7 @@ def run(
 def preview(
     target: Annotated[str, typer.Argument(help="A key, or a YAML file with new definitions.")],
     as_of: AsOf = None,
+    skip_unreadable: SkipUnreadable = False,
     project: ProjectFolder = Path(),
     environment: Environment = None,
 ) -> None:
@@ -97,17 +99,27 @@ def preview(
 
     opened = _open(project, environment)
     with console.progress() as progress:
-        previews = opened.preview(target, as_of=_instant(as_of), progress=progress)
+        previews = opened.preview(target, as_of=_instant(as_of), skip_unreadable=skip_unreadable, progress=progress)
     console.print_previews(previews, opened.as_of(_instant(as_of)))
 
 
 @app.command()
-def validate(project: ProjectFolder = Path(), environment: Environment = None) -> None:
+def validate(
+    against_data: Annotated[
+        bool, typer.Option("--against-data", help="Warn of names that are nowhere in the data. Reads all events.")
+    ] = False,
+    project: ProjectFolder = Path(),
+    environment: Environment = None,
+) -> None:
     """Check every definition and report all mistakes at once."""
     from audiences import console
 
     opened = _open(project, environment)
     console.print_problems(opened.problems, opened.definitions.warnings)
+    if against_data:
+        with console.progress() as progress:
+            warnings = opened.validate_against_data(progress=progress)
+        console.print_problems((), warnings)
     console.print_valid(opened)
     if opened.problems:
         raise typer.Exit(2)
@@ -138,19 +150,40 @@ def show(
 
 
 @app.command()
+def why(
+    key: Annotated[str, typer.Argument(help="A computation.")],
+    identifier: Annotated[
+        str, typer.Argument(metavar="ID", help="A profile or account id, or type:value such as email:x@y.z.")
+    ],
+    as_of: AsOf = None,
+    skip_unreadable: SkipUnreadable = False,
+    project: ProjectFolder = Path(),
+    environment: Environment = None,
+) -> None:
+    """Explain why a profile or account is in an audience, or has its value, and until when."""
+    from audiences import console
+
+    opened = _open(project, environment)
+    with console.progress() as progress:
+        explanation = opened.why(
+            key, identifier, as_of=_instant(as_of), skip_unreadable=skip_unreadable, progress=progress
+        )
+    console.print_explanation(explanation)
+
+
+@app.command()
 def export(
     key: Annotated[str, typer.Argument(help="A computation that has been run.")],
-    layout: Annotated[
-        CSVFormat, typer.Option("--format", "-f", help="The CSV's layout.")
-    ] = CSVFormat.COLUMNS,
+    layout: Annotated[CSVFormat, typer.Option("--format", "-f", help="The CSV's layout.")] = CSVFormat.COLUMNS,
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", help="File or folder; - prints.", show_default="here, named by key"),
     ] = None,
     traits: Annotated[str, typer.Option("--traits", help="Trait columns to add, separated by commas.")] = "",
-    raw: Annotated[
-        bool, typer.Option("--raw", help="Leave cells that a spreadsheet would run as a formula.")
+    users: Annotated[
+        bool, typer.Option("--users", help="Of an account-level audience, list the users of its accounts.")
     ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Leave cells that a spreadsheet would run as a formula.")] = False,
     as_of: Annotated[str | None, typer.Option("--as-of", help="The snapshot of an earlier run.")] = None,
     project: ProjectFolder = Path(),
     environment: Environment = None,
@@ -164,6 +197,7 @@ def export(
         format=layout.value,
         output=output,
         traits=tuple(name.strip() for name in traits.split(",") if name.strip()),
+        users=users,
         raw=raw,
         as_of=_instant(as_of),
     )
@@ -213,9 +247,7 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         _fail(
-            AudiencesError(
-                f"unexpected {type(error).__name__}: {error}", hint="AUDIENCES_DEBUG=1 shows where"
-            ),
+            AudiencesError(f"unexpected {type(error).__name__}: {error}", hint="AUDIENCES_DEBUG=1 shows where"),
             1,
         )
 

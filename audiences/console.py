@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from audiences.export import Export
     from audiences.project import Description, Preview, Project
     from audiences.run import ComputationResult, ProgressReport, Run
+    from audiences.why import Explanation
 
 MESSAGES_SHOWN = 10
 
@@ -89,10 +90,7 @@ def _read(run: Run) -> str:
 def _rejected(run: Run) -> Iterator[str]:
     """A line per reason: how many rows, and the first of them."""
     for reason, count in sorted(run.rejects.items()):
-        samples = [
-            str(sample.get("message_id") or sample.get("path") or "")
-            for sample in run.samples.get(reason, ())
-        ]
+        samples = [str(sample.get("message_id") or sample.get("path") or "") for sample in run.samples.get(reason, ())]
         examples = ", ".join(sample for sample in samples if sample)
         yield f"Rejected: {count:,} {reason}" + (
             f" ({examples}{', …' if count > len(samples) else ''})" if examples else ""
@@ -101,9 +99,7 @@ def _rejected(run: Run) -> Iterator[str]:
 
 def _print_deliveries(run: Run, project: Project) -> None:
     """What each destination got, and, in a dry run, the first ten messages."""
-    told = [
-        delivery for delivery in run.deliveries if delivery.created or delivery.problem or delivery.unsent
-    ]
+    told = [delivery for delivery in run.deliveries if delivery.created or delivery.problem or delivery.unsent]
     if run.deliveries and not told:
         _out.print(f"Destinations: nothing to send for {len(run.deliveries)} computations")
     for delivery in told:
@@ -150,9 +146,13 @@ def print_previews(previews: Sequence[Preview], as_of: datetime) -> None:
 
 def print_valid(project: Project) -> None:
     """One line: how many definitions are good."""
-    good = len(project.definitions.computations) - len(project.refusals)
-    broken = len({problem.key or str(problem.where) for problem in project.problems})
-    _out.print(f"{good} definitions are valid" + (f", {broken} are broken" if broken else "") + ".")
+    good = len(project.usable)
+    broken = len({problem.key for problem in project.problems if problem.key})
+    others = sum(not problem.key for problem in project.problems)
+    text = f"{good:,} definition{' is' if good == 1 else 's are'} valid"
+    text += f", {broken:,} {'is' if broken == 1 else 'are'} broken" if broken else ""
+    text += f"; {others:,} other mistake{'' if others == 1 else 's'}" if others else ""
+    _out.print(f"{text}.")
 
 
 def print_list(project: Project) -> None:
@@ -196,6 +196,13 @@ def _indent(text: str) -> str:
     return "\n".join("  " + line for line in text.rstrip().splitlines())
 
 
+def print_explanation(explanation: Explanation) -> None:
+    """Why somebody is in an audience or has a value, as a tree."""
+    from audiences.why import printing
+
+    printing.print_explanation(explanation, _out)
+
+
 def print_export(written: Export) -> None:
     """Where the CSV is, how many rows it has and for which as-of."""
     _out.print(f"{written.path}: {written.rows:,} rows, as of {readable(written.as_of)}", soft_wrap=True)
@@ -209,6 +216,4 @@ def print_created(folder: Path, files: Sequence[Path]) -> None:
 
 
 def _table(title: str) -> Table:
-    return Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
-    )
+    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))

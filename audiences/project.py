@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from audiences.export import Export
     from audiences.run import ProgressReport, Run
     from audiences.state import State
+    from audiences.why import Explanation
 
 PREVIEW_ROWS = 10
 
@@ -91,7 +92,9 @@ class Project:
             return [*self.engine.refusals(computation), *refused.get(computation.key, [])]
 
         good, problems = usable(computations, broken=self.definitions.broken, refusals=refusals)
-        return good, tuple(problems)
+        problems = [*refused.get("", ()), *problems]  # first those of destinations themselves
+        written = self.definitions.written
+        return good, tuple(problems) if written is None else written.with_excerpts(problems)
 
     @property
     def usable(self) -> dict[str, Computation]:
@@ -131,12 +134,14 @@ class Project:
         deliver: bool = True,
         dry_run: bool = False,
         confirm: bool = False,
+        skip_unreadable: bool = False,
         progress: ProgressReport | None = None,
     ) -> Run:
         """Computes ``keys`` (None: all) and what they depend on, keeps what changed, delivers the difference.
 
         ``dry_run`` writes and sends nothing; ``deliver=False`` sends nothing; ``confirm`` allows a first sync of more
-        than 1,000 messages. An ``as_of`` before the latest kept one is a look into the past: never kept, never sent.
+        than 1,000 messages; ``skip_unreadable`` counts event files that can't be read as rejected. An ``as_of`` before
+        the latest kept one is a look into the past: never kept, never sent.
 
         Raises:
             DefinitionError: an unknown or broken key, or nothing that can run.
@@ -156,21 +161,29 @@ class Project:
                 deliver=deliver,
                 dry_run=dry_run,
                 confirm=confirm,
+                skip_unreadable=skip_unreadable,
                 report=progress or (lambda what, done, total: None),
             ),
         )
 
     def preview(
-        self, target: str, *, as_of: datetime | None = None, progress: ProgressReport | None = None
+        self,
+        target: str,
+        *,
+        as_of: datetime | None = None,
+        skip_unreadable: bool = False,
+        progress: ProgressReport | None = None,
     ) -> tuple[Preview, ...]:
         """Computes a key, or every definition of a YAML file, and keeps nothing.
 
-        Definitions of a file may use the project's; they replace those of the same key.
+        Definitions of a file may use the project's; they replace those of the same key. ``skip_unreadable`` leaves out
+        event files that can't be read.
 
         Raises:
             DefinitionError: an unknown or broken key, or a wrong file. InputError: inputs that can't be read.
         """
         from audiences.engines.preview import compute_in_memory
+        from audiences.events import open_inputs
         from audiences.snapshots import text_of
 
         keys: Sequence[str] = (target,)
@@ -186,7 +199,11 @@ class Project:
         else:
             self._refuse_broken(keys)
         snapshots = compute_in_memory(
-            self.engine, make_plan(computations, keys), self.space.sources, self.as_of(as_of), progress
+            self.engine,
+            make_plan(computations, keys),
+            open_inputs(self.space.sources, skip_unreadable=skip_unreadable),
+            self.as_of(as_of),
+            progress,
         )
         previews = []
         for key in keys:
@@ -194,6 +211,55 @@ class Project:
             rows = zip(head["id"].to_list(), text_of(head["value"]).to_list(), strict=True)
             previews.append(Preview(key, computations[key].kind, snapshots[key].height, tuple(rows)))
         return tuple(previews)
+
+    def why(
+        self,
+        key: str,
+        identifier: str,
+        *,
+        as_of: datetime | None = None,
+        skip_unreadable: bool = False,
+        progress: ProgressReport | None = None,
+    ) -> Explanation:
+        """Takes the definition of ``key`` apart for one profile, or account: what holds, what it saw, until when.
+
+        ``identifier`` is a profile id (an account id for an account-level computation), or ``type:value`` of an
+        identifier that a profile holds, such as ``email:x@y.z``. ``skip_unreadable`` leaves out event files that can't
+        be read. Nothing is kept.
+
+        Raises:
+            DefinitionError: an unknown or broken key, or an unknown identifier. InputError: inputs that can't be read.
+        """
+        from audiences.events import open_inputs
+        from audiences.why import explain
+
+        disabled = self.plan((key,)).given
+        state = self.state() if disabled else None
+        known = state.keys() if state is not None else ()
+        return explain(
+            self.usable,
+            key,
+            identifier,
+            engine=self.engine,
+            inputs=open_inputs(self.space.sources, skip_unreadable=skip_unreadable),
+            as_of=self.as_of(as_of),
+            given={item.key: state.snapshot(item.key) for item in disabled if state and item.key in known},
+            progress=(lambda done, total: progress("reading events", done, total)) if progress else None,
+        )
+
+    def validate_against_data(self, *, progress: ProgressReport | None = None) -> tuple[Problem, ...]:
+        """Warnings about names that are not in the inputs, and numbers that are text there, at their places.
+
+        Reads all events once. Definitions that are broken are left out: they are ``problems``.
+
+        Raises:
+            InputError: inputs that can't be read.
+        """
+        from audiences.events import open_inputs
+        from audiences.validation import check_against
+
+        report = (lambda done, total: progress("reading events", done, total)) if progress else None
+        return check_against(self.definitions, open_inputs(self.space.sources), report)
 
     def state(self) -> State | None:
         """What was kept, opened for reading; None before the first run.
@@ -213,10 +279,13 @@ class Project:
         format: str = "columns",
         output: str | Path | None = None,
         traits: Sequence[str] = (),
+        users: bool = False,
         raw: bool = False,
         as_of: datetime | None = None,
     ) -> Export:
         """Writes the snapshot of ``key`` as CSV: to a file, into a folder (None: the current one), or ``-``.
+
+        An account-level audience lists accounts, or with ``users`` the users of these accounts.
 
         Raises:
             DefinitionError: an unknown key, a format that doesn't fit. StateError: it has not been run yet.
@@ -226,11 +295,9 @@ class Project:
         self._refuse_broken((key,))
         state = self.state()
         if state is None:
-            raise StateError(
-                "nothing has been computed yet", where=self.space.state, hint="`audiences run` does"
-            )
+            raise StateError("nothing has been computed yet", where=self.space.state, hint="`audiences run` does")
         target = sys.stdout.buffer if output == "-" else Path(output or ".")
-        return export(state, self.definitions, key, format, target, traits=traits, raw=raw, as_of=as_of)
+        return export(state, self.definitions, key, format, target, traits=traits, users=users, raw=raw, as_of=as_of)
 
     def describe(self, key: str) -> Description:
         """All that is known of a computation.
@@ -243,13 +310,14 @@ class Project:
 
         self._refuse_broken((key,))
         computation = self.definitions.computations[key]
+        audiences = [name for name, item in self.definitions.computations.items() if item.kind is Kind.AUDIENCE]
         return Description(
             key=key,
             name=computation.name,
             description=computation.description,
             facts=tuple((label, value) for label, value in self._facts(computation) if value),
             query=query(computation.expression, multiline=True),
-            structured=print_structured(computation),
+            structured=print_structured(computation, audiences=audiences),
         )
 
     def _facts(self, computation: Computation) -> list[tuple[str, str]]:
@@ -257,9 +325,7 @@ class Project:
 
         computations = self.definitions.computations
         used_by = [
-            key
-            for key, item in computations.items()
-            if computation.key in references(item.expression, computations)
+            key for key, item in computations.items() if computation.key in references(item.expression, computations)
         ]
         since = computation.events_since
         return [

@@ -20,7 +20,7 @@ import polars as pl
 from audiences import clock
 from audiences.changes import counts, typed_changes
 from audiences.changes import empty as no_changes
-from audiences.definitions.computation import Computation, Kind, Missing, Space
+from audiences.definitions.computation import Computation, Kind, Level, Missing, Space
 from audiences.delivery import DeliveryResult, deliver
 from audiences.engines.base import Engine
 from audiences.errors import Problem, StateError
@@ -120,6 +120,7 @@ class Options:
     deliver: bool = True
     dry_run: bool = False
     confirm: bool = False
+    skip_unreadable: bool = False
     report: ProgressReport = lambda what, done, total: None
 
 
@@ -133,7 +134,7 @@ def execute(project: Project, options: Options) -> Run:
     space = project.space
     usable = project.usable
     plan = make_plan(usable, options.keys)
-    inputs = open_inputs(space.sources)
+    inputs = open_inputs(space.sources, skip_unreadable=options.skip_unreadable)
     # Reads every footer, so that a missing or truncated file is found before the state's folder is made.
     inputs_fingerprint = inputs.fingerprint()
     state = State.open(space.state, create=not options.dry_run)
@@ -148,9 +149,7 @@ def _execute(
     if reused:
         left_out = {problem.key for problem in reused}
         kept = [item.key for item in plan.order if item.key not in left_out]
-        plan = make_plan(
-            {item.key: item for item in (*plan.order, *plan.given) if item.key not in left_out}, kept
-        )
+        plan = make_plan({item.key: item for item in (*plan.order, *plan.given) if item.key not in left_out}, kept)
     fingerprints = computation_fingerprints(plan)
     decision = state.decide(as_of=options.as_of, definitions=fingerprints, inputs=inputs_fingerprint)
     if decision.occasion is Occasion.NOTHING_NEW:
@@ -226,6 +225,7 @@ def _compute(
                 for item in plan.order
             },
             profiles=prepared.profiles,
+            accounts=_accounts(plan, prepared),
             computed_at=clock.now(),
             rejects=prepared.rejects.counts,
             statistics=prepared.statistics.as_mapping(),
@@ -241,8 +241,7 @@ def _compute(
         source=state if committed else (draft if options.dry_run and decision.commits else None),
         committed=committed,
         results=tuple(
-            _result(item, snapshots[item.key].height, draft.changes(item.key), seconds[item.key])
-            for item in plan.order
+            _result(item, snapshots[item.key].height, draft.changes(item.key), seconds[item.key]) for item in plan.order
         ),
         rejects=result.rejects,
         samples=rejects.samples,
@@ -250,6 +249,13 @@ def _compute(
         computations={item.key: item for item in plan.order},
         frames=frames,
     )
+
+
+def _accounts(plan: Plan, prepared: PreparedInputs) -> pl.DataFrame | None:
+    """What the state keeps of accounts: nothing new where nothing account-level is computed."""
+    if all(item.level is Level.USER for item in plan.order):
+        return None
+    return prepared.accounts().rename({"account_id": "id"})
 
 
 def compute_timed(
@@ -333,8 +339,8 @@ def _deliver(
 def computation_fingerprints(plan: Plan) -> dict[str, str]:
     """A SHA-256 (hex) per computation of the plan, over all that can change its result.
 
-    That is: the normalised tree, kind, level, default, include_anonymous_users, events_since, and the fingerprints
-    of what it depends on. Names, descriptions, owners, schedules and destinations are not in it.
+    That is: the normalised tree, kind, level, default, include_anonymous_users, events_since, attribute_events_by, and
+    the fingerprints of what it depends on. Names, descriptions, owners, schedules and destinations are not in it.
     """
     found = {item.key: "disabled" for item in plan.given}
     for item in plan.order:
@@ -347,6 +353,8 @@ def computation_fingerprints(plan: Plan) -> dict[str, str]:
             clock.iso(item.events_since) if item.events_since else None,
             [[key, found[key]] for key in sorted(plan.dependencies[item.key])],
         ]
+        if item.attribute_events_by is not None:  # where it isn't given, fingerprints are what they always were
+            parts.append(item.attribute_events_by)
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
         found[item.key] = hashlib.sha256(text.encode()).hexdigest()
     return {item.key: found[item.key] for item in plan.order}
