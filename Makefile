@@ -2,6 +2,7 @@
 #
 #   make run       the main job on the sample data
 #   make test      all checks and tests
+#   make test-long compares the engine with plain Python on 50,000 random cases, for about an hour
 #   make dagster   the Dagster web interface on http://localhost:3000
 #   make build     the wheel, into dist/
 #   make lock      pins the dependencies of pyproject.toml anew
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check pytest dagster build lock clean
+.PHONY: help run test check pytest test-long dagster build lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,6 +32,10 @@ check: $(INSTALLED)
 
 pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+test-long: $(INSTALLED)
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
+		tests/engines/test_against_naive.py tests/engines/test_whole_users.py tests/engines/test_whole_accounts.py
 
 dagster: $(INSTALLED)
 	mkdir -p dagster_project/home

@@ -13,7 +13,7 @@ A ``DefinitionError`` may carry several problems: all mistakes are reported at o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,6 +43,7 @@ class Problem:
     excerpt: str = ""
     key: str = ""  # the computation it belongs to, where there is one
     not_yet: bool = False
+    length: int = field(default=0, compare=False)  # characters that are wrong, from ``where`` on; 0: not known
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}"
@@ -72,9 +73,7 @@ class DefinitionError(AudiencesError):
 
     exit_code = 2
 
-    def __init__(
-        self, what: str = "", *, where: str = "", hint: str = "", problems: Iterable[Problem] = ()
-    ) -> None:
+    def __init__(self, what: str = "", *, where: str = "", hint: str = "", problems: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
         super().__init__(what, where=where, hint=hint)
 

@@ -49,7 +49,8 @@ def evaluate(
         A frame per key, in the order in which computations use each other: ``id`` (String, sorted by code
         point) and ``value``. A trait has the profiles with a value: Int64 for counts; Float64 for ``sum``,
         ``avg``, ``min``, ``max``; String for ``mode`` and ``as string``; List(String) for ``unique``; the
-        common type for ``first``, ``last`` and copies of traits. An audience has its members, value true.
+        common type for ``first``, ``last`` and copies of traits. An audience has its members, value true. The
+        ids of an account-level computation are account ids.
 
     Raises:
         DefinitionError: definitions or ``as_of`` are wrong; ``problems`` has every mistake.

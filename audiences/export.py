@@ -10,7 +10,7 @@ import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -31,10 +31,11 @@ from audiences.csv_layouts import (
 )
 from audiences.definitions.computation import Definitions, Kind, Level
 from audiences.delivery.identifiers import identifiers_of
-from audiences.errors import DefinitionError, DeliveryError, NotYetError, StateError
+from audiences.errors import DefinitionError, DeliveryError, StateError
 from audiences.events.value_texts import instant_text
 from audiences.language.suggest import did_you_mean
 from audiences.state import ComputationRecord, Manifest, State
+from audiences.state.account_users import account_users
 from audiences.state.source import Source, reading, trait_values
 
 LINE_END: Final = "\r\n"
@@ -68,11 +69,30 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What is exported: a computation's values, and the source of everything else about the profiles."""
+    """What is exported: a computation's values, and the source of everything else about the profiles.
+
+    ``users`` (of an account-level audience): the users of the accounts, ``with_anonymous`` ones or without.
+    """
 
     source: Source
     key: str
     record: ComputationRecord
+    users: bool = False
+    with_anonymous: bool = False
+
+    def values(self) -> pl.LazyFrame:
+        """``id``, ``value``."""
+        snapshot = self.source.scan_snapshot(self.key)
+        if self.users:
+            users = account_users(self.source.profiles(), include_anonymous=self.with_anonymous)
+            found = users.join(snapshot.select(account="id"), on="account", how="semi").select("id").unique()
+            return found.with_columns(value=pl.lit("true"))
+        return snapshot.select("id", "value")
+
+    def profiles(self) -> pl.LazyFrame:
+        """``id``, ``external_ids``, ``traits`` of those that the values may be of; accounts are no profiles."""
+        profiles = self.source.profiles().select("id", "external_ids", "traits")
+        return profiles if self.users or self.record.level is Level.USER else profiles.clear()
 
 
 def file_name(key: str, format: Format | str, as_of: datetime) -> str:
@@ -88,6 +108,7 @@ def export(
     target: Path | str | BinaryIO,
     *,
     traits: Sequence[str] = (),
+    users: bool = False,
     raw: bool = False,
     run: int | None = None,
     as_of: datetime | None = None,
@@ -96,25 +117,30 @@ def export(
 
     ``source`` is a state or a draft; of a state, the snapshot of an earlier ``run``, or the one known at an
     earlier ``as_of``, can be had (identifiers are always the newest). ``traits`` are computations or custom
-    traits to add as columns. Cells that a spreadsheet would run as a formula get a leading ``'`` unless
-    ``raw``; numbers and identifiers are left as they are. A file appears when it is whole.
+    traits of users to add as columns. Of an account-level audience accounts are listed, which have no identifiers,
+    or with ``users`` the users of these accounts. Cells that a spreadsheet would run as a formula get a leading
+    ``'`` unless ``raw``; numbers and identifiers are left as they are. A file appears when it is whole.
 
     Raises:
         DefinitionError: an unknown key or format, or a format or trait that doesn't fit the computation.
-        NotYetError: an account-level computation.
         StateError: it was never computed, or the earlier run can't be had any more.
         DeliveryError: the file can't be written.
     """
     layout = _format(format)
     found = _find(source, definitions, key, run=run, as_of=as_of)
-    _check(found.record, layout, traits)
+    _check(found.record, layout, traits, users=users)
+    if users:
+        known = definitions.computations.get(key)
+        with_anonymous = known is not None and known.include_anonymous_users
+        found = replace(found, users=True, with_anonymous=with_anonymous)
     identifiers = definitions.space.identifiers
     if not isinstance(target, str | Path):
         rows = _write(found, target, layout, identifiers, traits, raw=raw)
         path = None
     else:
         path = Path(target)
-        path = path / file_name(key, layout, found.record.as_of) if path.is_dir() else path
+        name = file_name(f"{key}_users" if users else key, layout, found.record.as_of)
+        path = path / name if path.is_dir() else path
         with _whole_file(path) as stream:
             rows = _write(found, stream, layout, identifiers, traits, raw=raw)
     record = found.record
@@ -147,9 +173,12 @@ def _find(source: Source, definitions: Definitions, key: str, *, run: int | None
     raise StateError(f"'{key}' was not computed{when}", hint=f"run it: audiences run {key}")
 
 
-def _check(record: ComputationRecord, layout: Format, traits: Sequence[str]) -> None:
-    if record.level is Level.ACCOUNT:
-        raise NotYetError(f"'{record.key}' is account-level: downloads of accounts: not yet")
+def _check(record: ComputationRecord, layout: Format, traits: Sequence[str], *, users: bool) -> None:
+    if users and (record.level is Level.USER or record.kind is Kind.TRAIT):
+        what = "user-level" if record.level is Level.USER else "a trait"
+        raise DefinitionError(f"'{record.key}' is {what}: the users of accounts are listed for account-level audiences")
+    if record.level is Level.ACCOUNT and not users:
+        _check_accounts(record, layout, traits)
     if layout is Format.ADS and record.kind is not Kind.AUDIENCE:
         raise DefinitionError(
             f"'{record.key}' is a trait: the format 'ads' is for audiences",
@@ -162,12 +191,22 @@ def _check(record: ComputationRecord, layout: Format, traits: Sequence[str]) -> 
         raise DefinitionError(f"the trait '{twice[0]}' is named twice")
 
 
+def _check_accounts(record: ComputationRecord, layout: Format, traits: Sequence[str]) -> None:
+    """What a list of accounts doesn't have."""
+    hint = "--users lists the users of the accounts" if record.kind is Kind.AUDIENCE else ""
+    if layout is Format.ADS and record.kind is Kind.AUDIENCE:
+        raise DefinitionError(f"'{record.key}' is account-level: accounts have no e-mail addresses", hint=hint)
+    if traits:
+        raise DefinitionError(f"'{record.key}' is account-level: trait columns are for users", hint=hint)
+
+
 class _Earlier:
     """An earlier run of a state: its values, with the profiles of today."""
 
     def __init__(self, state: State, manifest: Manifest) -> None:
         self.manifest, self.as_of, self.run = manifest, manifest.as_of, manifest.run
         self.departures, self.profiles, self.location = state.departures, state.profiles, state.location
+        self.accounts = state.accounts
         self._state = state
         self._snapshots: dict[str, pl.DataFrame] = {}
 
@@ -244,8 +283,7 @@ def _widths(found: _Snapshot, identifiers: Sequence[str]) -> dict[str, int]:
 
 def _batches(found: _Snapshot) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """The snapshot (``id``, ``value``) in ranges of ids, sorted, each with the profiles of these ids."""
-    snapshot = found.source.scan_snapshot(found.key).select("id", "value")
-    profiles = found.source.profiles().select("id", "external_ids", "traits")
+    snapshot, profiles = found.values(), found.profiles()
     with reading(found.source):
         ranges = _ranges(snapshot)
     for inside in ranges:

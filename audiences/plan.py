@@ -7,12 +7,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from audiences.definitions.computation import Computation
+from audiences.definitions.computation import Computation, Level
 from audiences.errors import DefinitionError, Problem
+from audiences.events.accounts import GROUP_ID
 from audiences.events.needs import EventNeeds
 from audiences.language import suggest
+from audiences.language.event_uses import event_uses
+from audiences.language.print import query
 from audiences.language.requirements import references, requirements
-from audiences.language.selections import Measure, Selection, measure, reductions
+from audiences.language.selections import Measure, Selection
+from audiences.language.tree import Path
+from audiences.language.walk import trait_uses
+from audiences.stages import Stage, Step, make_stages, measures
 
 
 @dataclass(frozen=True)
@@ -31,47 +37,39 @@ class Plan:
     dependencies: Mapping[str, tuple[str, ...]]
     dependents: Mapping[str, tuple[str, ...]]
 
-    def levels(self) -> tuple[tuple[Computation, ...], ...]:
-        """The computations in layers: those of one layer use only those of the layers before it."""
-        depth: dict[str, int] = {}
-        layers: list[list[Computation]] = []
-        for computation in self.order:
-            used = [depth[key] for key in self.dependencies[computation.key] if key in depth]
-            depth[computation.key] = max(used, default=-1) + 1
-            if depth[computation.key] == len(layers):
-                layers.append([])
-            layers[depth[computation.key]].append(computation)
-        return tuple(map(tuple, layers))
+    def stages(self) -> tuple[Stage, ...]:
+        """The passes over users and accounts, in order; one over users if there are no account-level computations."""
+        return make_stages(self.order, [*self.dependencies, *(item.key for item in self.given)])
 
     def describe(self) -> list[str]:
         """The plan in lines of text: its layers, and which measures and event selections are shared."""
         lines: list[str] = []
-        users: dict[Measure, list[str]] = {}
-        for number, layer in enumerate(self.levels(), start=1):
-            lines.append(f"level {number}: {', '.join(computation.key for computation in layer)}")
-            for computation in layer:
-                for item in measures(computation):
-                    users.setdefault(item, []).append(computation.key)
+        users: dict[tuple[Level, Measure], list[str]] = {}
+        layers = [(stage.level, layer) for stage in self.stages() for layer in stage.layers]
+        for number, (level, layer) in enumerate(layers, start=1):
+            whose = " (accounts)" if level is Level.ACCOUNT else ""
+            lines.append(f"level {number}{whose}: {', '.join(map(describe_step, layer))}")
+            for step in layer:
+                for item in measures(step):
+                    users.setdefault((level, item), []).append(describe_step(step))
         if self.given:
             lines.append(f"last snapshots of: {', '.join(computation.key for computation in self.given)}")
-        events = Counter(item.selection.event for item in users)
+        events = Counter((level is Level.ACCOUNT, item.selection.event) for level, item in users)
         lines += [
-            f"event {event!r}: {count} measure{'s' if count > 1 else ''} in one pass"
-            for event, count in sorted(events.items())
+            f"event {event!r}{' of accounts' if whole else ''}: {count} measure{'s' if count > 1 else ''} in one pass"
+            for (whole, event), count in sorted(events.items())
         ]
         lines += [
-            f"shared by {', '.join(keys)}: {describe_measure(item)}"
-            for item, keys in users.items()
-            if len(keys) > 1
+            f"shared by {', '.join(names)}: {describe_measure(item)}"
+            for (_, item), names in users.items()
+            if len(names) > 1
         ]
         return lines
 
 
-def measures(computation: Computation) -> tuple[Measure, ...]:
-    """The different measures of a computation, in reading order, with its ``events_since``."""
-    return tuple(
-        dict.fromkeys(measure(item, computation.events_since) for item in reductions(computation.expression))
-    )
+def describe_step(step: Step) -> str:
+    """A few words for people: the key, or what is asked of the users of accounts."""
+    return step.key if isinstance(step, Computation) else f"of each user: {query(step.condition)}"
 
 
 def describe_measure(item: Measure) -> str:
@@ -105,11 +103,7 @@ def make_plan(computations: Mapping[str, Computation], keys: Sequence[str] | Non
     Raises: DefinitionError: a key that doesn't exist (with the nearest one), or definitions that use each
         other in a circle (naming the whole path).
     """
-    wanted = (
-        [key for key, item in computations.items() if item.enabled]
-        if keys is None
-        else list(dict.fromkeys(keys))
-    )
+    wanted = [key for key, item in computations.items() if item.enabled] if keys is None else list(dict.fromkeys(keys))
     refuse_unknown(wanted, computations)
     used = {key: references(item.expression, computations) for key, item in computations.items()}
     computed, given = closure(wanted, used, computations)
@@ -118,9 +112,7 @@ def make_plan(computations: Mapping[str, Computation], keys: Sequence[str] | Non
     if len(order) < len(computed):
         refuse_circle(circle(computed, order, used, positions), computations)
     needed = [key for key in computations if key in computed or key in given]
-    dependencies = {
-        key: tuple(sorted(used[key], key=positions.__getitem__)) for key in needed if key in computed
-    }
+    dependencies = {key: tuple(sorted(used[key], key=positions.__getitem__)) for key in needed if key in computed}
     dependents: dict[str, list[str]] = {key: [] for key in needed}
     for key, sources in dependencies.items():
         for source in sources:
@@ -172,9 +164,7 @@ def usable(
 def uses_unusable(computation: Computation, source: str, *, not_yet: bool) -> Problem:
     """The problem of a computation that can't run because of another one."""
     why = "which is not computed yet" if not_yet else "whose definition is broken"
-    return Problem(
-        where=computation.location, what=f"it uses {source!r}, {why}", key=computation.key, not_yet=not_yet
-    )
+    return Problem(where=computation.location, what=f"it uses {source!r}, {why}", key=computation.key, not_yet=not_yet)
 
 
 def refuse_unknown(keys: Sequence[str], computations: Mapping[str, Computation]) -> None:
@@ -266,14 +256,22 @@ def refuse_circle(path: Sequence[str], computations: Mapping[str, Computation]) 
 
 
 def event_needs(order: Sequence[Computation], keys: Collection[str]) -> EventNeeds:
-    """The union of what the computations read of events and profiles.
+    """The union of what the computations read of events, profiles and accounts.
 
     A trait path that starts with the key of a computation is that computation's value, never a custom trait.
     """
     found = [requirements(computation.expression) for computation in order]
+    traits: dict[bool, set[Path]] = {True: set(), False: set()}  # whether they are a user's
+    for computation in order:
+        for use, of_user in trait_uses(computation.expression, computation.level is Level.USER):
+            if use.path[0] not in keys:
+                traits[of_user].add(use.path)
+    by_group = any(computation.attribute_events_by for computation in order)
     return EventNeeds(
         events=frozenset(name for item in found for name in item.events),
         properties=frozenset(path for item in found for path in item.properties),
-        contexts=frozenset(path for item in found for path in item.contexts),
-        traits=frozenset(path for item in found for path in item.traits if path[0] not in keys),
+        contexts=frozenset([*(path for item in found for path in item.contexts), *([GROUP_ID] if by_group else [])]),
+        traits=frozenset(traits[True]),
+        account_traits=frozenset(traits[False]),
+        uses=frozenset(use for item in order for use in event_uses(item.expression, item.events_since)),
     )

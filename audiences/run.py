@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from audiences.changes import counts, typed_changes
 from audiences.changes import empty as no_changes
 from audiences.definitions.computation import Computation, Kind, Level, Missing, Space
 from audiences.delivery import DeliveryResult, deliver
-from audiences.engines.base import Engine
 from audiences.errors import Problem, StateError
 from audiences.events import Inputs, PreparedInputs, open_inputs
 from audiences.events.rejects import Rejects
@@ -216,7 +214,15 @@ def _compute(
     with inputs.prepare(
         plan.needs, as_of=options.as_of, progress=lambda done, total: report("reading events", done, total)
     ) as prepared:
-        snapshots, seconds = compute_timed(project.engine, plan, prepared, options, given)
+        seconds: dict[str, float] = {}
+        snapshots = project.engine.compute(
+            plan,
+            prepared,
+            options.as_of,
+            lambda done, total: report("computing", done, total),
+            given=given,
+            seconds=seconds,
+        )
         result = RunResult(
             as_of=options.as_of,
             inputs=inputs_fingerprint,
@@ -256,26 +262,6 @@ def _accounts(plan: Plan, prepared: PreparedInputs) -> pl.DataFrame | None:
     if all(item.level is Level.USER for item in plan.order):
         return None
     return prepared.accounts().rename({"account_id": "id"})
-
-
-def compute_timed(
-    engine: Engine,
-    plan: Plan,
-    prepared: PreparedInputs,
-    options: Options,
-    given: Mapping[str, pl.DataFrame],
-) -> tuple[dict[str, pl.DataFrame], dict[str, float]]:
-    """The snapshots by key, and the seconds of the shared pass, divided equally: one pass serves all."""
-    started = time.perf_counter()
-    snapshots = engine.compute(
-        plan,
-        prepared,
-        options.as_of,
-        lambda done, total: options.report("computing", done, total),
-        given=given,
-    )
-    share = (time.perf_counter() - started) / max(len(plan.order), 1)
-    return snapshots, {item.key: share for item in plan.order}
 
 
 def _frames_of_draft(draft: Draft, key: str) -> Frames:

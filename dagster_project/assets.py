@@ -100,7 +100,7 @@ def _results(
     downloads = Downloads(context.instance, project, run)
     for result in run.results:
         metadata = materialization_metadata(
-            run, result, clock=clock, download=downloads.markdown(result.key, result.kind)
+            run, result, clock=clock, download=downloads.markdown(run.computations[result.key])
         )
         key, version = asset_key(result.key), data_version(run.frames[result.key].snapshot())
         if key in context.selected_asset_keys:

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import dagster as dg
 
 from audiences import Project
-from audiences.definitions.computation import Kind
+from audiences.definitions.computation import Computation, Kind, Level
 from audiences.export import Format, export
 from audiences.run import Run
 from audiences.state import State
@@ -45,30 +45,32 @@ class Downloads:
         elif self._state is None:
             self._missing = "This run was a look into the past, which is not kept."
 
-    def markdown(self, key: str, kind: Kind) -> str:
+    def markdown(self, computation: Computation) -> str:
         """Writes the files and links to them; where there is nothing to link to it says why."""
-        links = self.links(key, kind)
+        links = self.links(computation)
         return " · ".join(f"[{layout}]({link})" for layout, link in links.items()) or self._missing
 
-    def links(self, key: str, kind: Kind) -> dict[str, str]:
-        """Writes the files of a computation, in every format there is for its kind.
+    def links(self, computation: Computation) -> dict[str, str]:
+        """Writes the files of a computation, every one that makes sense for it.
 
         Returns:
-            The address of each file by format, relative to the site; none where there is nothing to link to.
+            The address of each file by name, relative to the site; none where there is nothing to link to.
         """
         if self._logs is None or self._state is None:
             return {}
         links = {}
-        for layout in formats(kind):
-            log_key = [FOLDER, key, self._stem(layout)]
+        key = computation.key
+        for name, (layout, users) in files(computation).items():
+            log_key = [FOLDER, key, self._stem(name)]
             path = Path(self._logs.get_captured_local_path(log_key, "csv"))
             path.parent.mkdir(parents=True, exist_ok=True)
             if not self._is_current(path):
                 # Written beside it and moved: a download never sees half a file.
                 partial = path.with_suffix(".partial")
-                export(self._state, self._project.definitions, key, layout, partial, run=self._run.number)
+                number = self._run.number
+                export(self._state, self._project.definitions, key, layout, partial, users=users, run=number)
                 partial.replace(path)
-            links[str(layout)] = "/".join(["/logs", *log_key, "csv"])
+            links[name] = "/".join(["/logs", *log_key, "csv"])
         prune(path.parent, KEPT_RUNS * len(links))
         return links
 
@@ -78,17 +80,24 @@ class Downloads:
             return False
         return path.stat().st_mtime > self._state.manifest.computed_at.timestamp()
 
-    def _stem(self, layout: Format) -> str:
-        return f"{layout}_{self._run.as_of:%Y-%m-%dT%H%M%SZ}_run_{self._run.number}"
+    def _stem(self, name: str) -> str:
+        return f"{name}_{self._run.as_of:%Y-%m-%dT%H%M%SZ}_run_{self._run.number}"
 
 
-def formats(kind: Kind) -> Sequence[Format]:
-    """The CSV formats of a kind of computation; a list of hashed e-mail addresses makes sense for members only."""
-    return [layout for layout in Format if kind == Kind.AUDIENCE or layout is not Format.ADS]
+def files(computation: Computation) -> dict[str, tuple[Format, bool]]:
+    """The files of a computation by name: the format, and whether the users of accounts are listed.
+
+    A list of hashed e-mail addresses makes sense for members only. Accounts have no identifiers: one format says all.
+    """
+    audience = computation.kind is Kind.AUDIENCE
+    if computation.level is Level.USER:
+        return {str(layout): (layout, False) for layout in Format if audience or layout is not Format.ADS}
+    accounts = {str(Format.UNFORMATTED): (Format.UNFORMATTED, False)}
+    return {**accounts, "users": (Format.COLUMNS, True)} if audience else accounts
 
 
 def prune(folder: Path, kept: int) -> None:
     """Deletes all but the newest files of a folder."""
-    files = sorted(folder.glob("*.csv"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    for file in files[kept:]:
+    newest = sorted(folder.glob("*.csv"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    for file in newest[kept:]:
         file.unlink(missing_ok=True)

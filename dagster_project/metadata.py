@@ -3,7 +3,7 @@
 import hashlib
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from textwrap import dedent
 
@@ -43,11 +43,16 @@ def place(file: str, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
-def computation_metadata(computation: Computation, space: Space) -> dict[str, dg.MetadataValue]:
-    """Where the definition is written, both of its forms, and the columns of the result."""
+def computation_metadata(
+    computation: Computation, space: Space, audiences: Collection[str]
+) -> dict[str, dg.MetadataValue]:
+    """Where the definition is written, both of its forms, and the columns of the result.
+
+    ``audiences``: the keys of those that the definition uses.
+    """
     return {
         "definition": _code(fold_query(query(computation.expression, multiline=True))),
-        "as_yaml": _code(fold_yaml(print_structured(computation))),
+        "as_yaml": _code(fold_yaml(print_structured(computation, audiences=audiences))),
         "schedule": dg.MetadataValue.text(f"{computation.schedule} (UTC)" if computation.schedule else "manual"),
         "destinations": dg.MetadataValue.text(
             ", ".join(entry.destination for entry in computation.destinations) or "none"
@@ -75,7 +80,8 @@ def _columns(computation: Computation) -> dg.TableSchema:
         value = dg.TableColumn("value", "boolean", description="Always true: only members are listed.")
     else:
         value_type = _COLUMN_TYPES[result_type(computation.expression)]
-        value = dg.TableColumn("value", value_type, description="Profiles without a value are not listed.")
+        absent = f"{_subject(computation).capitalize()}s without a value are not listed."
+        value = dg.TableColumn("value", value_type, description=absent)
     identifier = dg.TableColumn("id", "string", description=f"The id of the {_subject(computation)}.")
     return dg.TableSchema(columns=[identifier, value])
 

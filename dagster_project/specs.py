@@ -10,7 +10,7 @@ import dagster as dg
 
 from audiences import Project
 from audiences.clock import iso, readable
-from audiences.definitions.computation import Computation, Level, Missing
+from audiences.definitions.computation import Computation, Kind, Level, Missing
 from audiences.errors import Problem
 from audiences.language.fingerprint import fingerprint
 from audiences.language.requirements import references
@@ -68,9 +68,11 @@ def _spec(computation: Computation, project: Project, problems: Sequence[Problem
     if problems:
         kinds.add("not_yet" if all(problem.not_yet for problem in problems) else "broken")
     computations = project.definitions.computations
+    used = references(computation.expression, computations.keys())
+    audiences = [key for key in used if computations[key].kind is Kind.AUDIENCE]
     return dg.AssetSpec(
         key=asset_key(computation.key),
-        deps=[asset_key(key) for key in references(computation.expression, computations.keys())],
+        deps=[asset_key(key) for key in used],
         description=_description(computation, project, problems),
         group_name=_group_name(computation.group.split("/")),
         owners=[computation.owner] if computation.owner and _OWNER.fullmatch(computation.owner) else None,
@@ -79,7 +81,7 @@ def _spec(computation: Computation, project: Project, problems: Sequence[Problem
         code_version=_code_version(computation),
         metadata={
             **(problem_metadata(problems, project.definitions.space.root) if problems else {}),
-            **computation_metadata(computation, project.definitions.space),
+            **computation_metadata(computation, project.definitions.space, audiences),
         },
         # One computation that fails leaves the others of the same run materialised.
         skippable=True,
@@ -105,6 +107,7 @@ def _code_version(computation: Computation) -> str:
         "default": None if isinstance(computation.default, Missing) else [computation.default],
         "include_anonymous_users": computation.include_anonymous_users or None,
         "events_since": iso(since) if since else None,
+        "attribute_events_by": computation.attribute_events_by,
     }
     given = {name: value for name, value in settings.items() if value is not None}
     tree = fingerprint(computation.expression)

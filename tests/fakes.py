@@ -92,15 +92,12 @@ def prepared(
         )
     )
     every = [
-        profile_frame(sorted(profiles, key=lambda profile: profile["id"])[part::parts], needs)
-        for part in range(parts)
+        profile_frame(sorted(profiles, key=lambda profile: profile["id"])[part::parts], needs) for part in range(parts)
     ]
     buckets = []
     for frame in every:
         ids = set(frame["id"])
-        buckets.append(
-            FakeBucket(event_frame([row for row in rows if row[0]["profile"] in ids], needs), frame)
-        )
+        buckets.append(FakeBucket(event_frame([row for row in rows if row[0]["profile"] in ids], needs), frame))
     return FakePrepared(pl.concat(every).sort("id"), tuple(buckets))
 
 
@@ -132,9 +129,7 @@ def profile_frame(profiles: Sequence[Profile], needs: EventNeeds) -> pl.DataFram
     return pl.DataFrame(
         {
             "id": pl.Series([profile["id"] for profile in profiles], dtype=pl.String),
-            "anonymous": pl.Series(
-                [profile.get("anonymous", False) for profile in profiles], dtype=pl.Boolean
-            ),
+            "anonymous": pl.Series([profile.get("anonymous", False) for profile in profiles], dtype=pl.Boolean),
         }
     ).with_columns(
         column([profile.get("traits") for profile in profiles], path).alias(column_name("trait", path))

@@ -74,9 +74,7 @@ INSTANTS = st.one_of(
         tree.Instant,
         st.datetimes(timezones=st.just(UTC)),
     ),
-    st.dates().map(
-        lambda day: tree.Instant(datetime(day.year, day.month, day.day, tzinfo=UTC), date_only=True)
-    ),
+    st.dates().map(lambda day: tree.Instant(datetime(day.year, day.month, day.day, tzinfo=UTC), date_only=True)),
 )
 LITERALS = st.one_of(TEXTS, NUMBERS, BOOLEANS, INSTANTS)
 
@@ -166,9 +164,7 @@ def comparisons(draw: st.DrawFn, place: Place) -> tree.Comparison:
         others.append(PARENT_PROPERTIES)
     numeric = result_type(left) in (ResultType.INTEGER, ResultType.NUMBER)
     operators = [
-        operator
-        for operator in Operator
-        if not (numeric and (operator in DATES or operator in RELATIVE_DATES))
+        operator for operator in Operator if not (numeric and (operator in DATES or operator in RELATIVE_DATES))
     ]
     operator = draw(st.sampled_from(operators))
     return tree.Comparison(left, operator, draw(arguments(operator, numeric, st.one_of(others))))

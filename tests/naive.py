@@ -1,28 +1,24 @@
-"""A slow and obviously correct evaluator of user-level definitions, in plain Python.
+"""A slow and obviously correct evaluator of whole definitions, in plain Python.
 
-It shares no code with the package but the tree: one profile at a time, one event at a time, no columns.
+It shares no code with the package but the tree: one profile or account at a time, one event at a time, no columns.
 Events are dicts with ``profile``, ``event``, ``timestamp`` (datetime, UTC) and optionally ``message_id``,
-``source_id``, ``properties`` and ``context``; profiles are dicts with ``id`` and optionally ``traits`` and
-``anonymous``. Values are JSON values as Python has them; a date or timestamp literal is a ``datetime``, which
-no JSON value is.
+``source_id``, ``properties``, ``context`` and ``group`` (the account that it was made for); profiles are dicts with
+``id`` and optionally ``traits`` and ``anonymous``. Values are JSON values as Python has them.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 from audiences.language import tree
+from naive_values import COMPARISONS, RELATIVE, aggregated, contains, instant, most_frequent, reached, text
 
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-ISO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9:]{5,8})(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?)?")
+__all__ = ["Definition", "Subject", "compute", "evaluate", "instant", "length"]
+
 HOURS = {tree.Unit.HOUR: 1, tree.Unit.DAY: 24}
 SECONDS = {tree.Unit.SECOND: 1, tree.Unit.MINUTE: 60}
 
@@ -37,15 +33,30 @@ class Definition:
     default: Any = None
     since: datetime | None = None
     include_anonymous: bool = False
+    account: bool = False
+    by_group: bool = False
 
 
 @dataclass
-class Person:
-    """A profile, its events in total order, and the values of the definitions evaluated so far."""
+class Subject:
+    """A profile or account, its events in total order, and the values of the definitions evaluated so far.
 
-    events: list[Mapping[str, Any]]
-    traits: Mapping[str, Any]
+    Profiles have ``accounts``, the ids of those they belong to; accounts that are being evaluated have ``users``.
+    """
+
+    id: str
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    events: list[Mapping[str, Any]] = field(default_factory=list)
+    anonymous: bool = False
+    accounts: frozenset[str] = frozenset()
+    users: Sequence[Subject] = ()
     computed: dict[str, Any] = field(default_factory=dict)
+
+
+def order(event: Mapping[str, Any]) -> tuple[Any, ...]:
+    """By time, then message id; without one, last, and then as ``place`` says."""
+    message_id = event.get("message_id")
+    return event["timestamp"], message_id is None, message_id or "", event["place"]
 
 
 def evaluate(
@@ -54,50 +65,71 @@ def evaluate(
     events: Iterable[Mapping[str, Any]],
     as_of: datetime,
 ) -> dict[str, dict[str, Any]]:
-    """By key: id → value; of an audience the members, True. Definitions come after those they use."""
-    results: dict[str, dict[str, Any]] = {definition.key: {} for definition in definitions}
-    every = sorted(
-        enumerate(events),
-        key=lambda row: (
-            row[1]["timestamp"],
-            row[1].get("message_id") is None,
-            row[1].get("message_id") or "",
-            row[0],
-        ),
-    )
-    for profile in profiles:
-        own = [
-            event for _, event in every if event["profile"] == profile["id"] and event["timestamp"] < as_of
-        ]
-        person = Person(own, profile.get("traits") or {})
-        for definition in definitions:
-            moment = Moment(person, as_of, definition)
-            if definition.audience:
-                member = moment.holds(definition.expression)
-                if profile.get("anonymous") and not definition.include_anonymous:
-                    member = False
-                person.computed[definition.key] = member
-                if member:
-                    results[definition.key][profile["id"]] = True
-                continue
-            value = moment.scalar(definition.expression)
-            value = definition.default if value is None else value
-            person.computed[definition.key] = value
-            if value is not None:
-                results[definition.key][profile["id"]] = value
+    """By key: profile id → value; of an audience the members, True. Definitions come after those they use."""
+    every = [dict(event, place=place) for place, event in enumerate(events) if event["timestamp"] < as_of]
+    people = [
+        Subject(
+            profile["id"],
+            profile.get("traits") or {},
+            sorted((event for event in every if event["profile"] == profile["id"]), key=order),
+            bool(profile.get("anonymous")),
+        )
+        for profile in profiles
+    ]
+    return compute(definitions, people, [], as_of)
+
+
+def compute(
+    definitions: Sequence[Definition], people: Sequence[Subject], accounts: Sequence[Subject], as_of: datetime
+) -> dict[str, dict[str, Any]]:
+    """By key: id of the profile or account → value, as ``evaluate``."""
+    results: dict[str, dict[str, Any]] = {}
+    for definition in definitions:
+        found = results[definition.key] = {}
+        for subject in accounts if definition.account else people:
+            seen = with_users(subject, people, definition) if definition.account else subject
+            value = Moment(seen, as_of, definition).result()
+            subject.computed[definition.key] = value
+            if value is not None and not (definition.audience and value is False):
+                found[subject.id] = value
+        if definition.account and definition.audience:
+            for person in people:
+                person.computed[definition.key] = any(account in found for account in person.accounts)
     return results
+
+
+def with_users(account: Subject, people: Sequence[Subject], definition: Definition) -> Subject:
+    """An account with those users and those of their events that count for it."""
+    users = [
+        replace(person, events=[event for event in person.events if counts(event, account, definition)])
+        for person in people
+        if account.id in person.accounts and (definition.include_anonymous or not person.anonymous)
+    ]
+    return replace(account, users=users, events=sorted((event for user in users for event in user.events), key=order))
+
+
+def counts(event: Mapping[str, Any], account: Subject, definition: Definition) -> bool:
+    return not definition.by_group or event.get("group") == account.id
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What an expression is evaluated on: a person, and inside ``where`` an event and those it is nested
-    in."""
+    """What an expression is evaluated on: a profile or account, and inside ``where`` an event and its parent."""
 
-    person: Person
+    subject: Subject
     as_of: datetime
     definition: Definition
     event: Mapping[str, Any] | None = None
     parent: Mapping[str, Any] | None = None
+
+    def result(self) -> Any:
+        """The value of the whole definition; of an audience, whether it is a member."""
+        if not self.definition.audience:
+            value = self.scalar(self.definition.expression)
+            return self.definition.default if value is None else value
+        if self.subject.anonymous and not self.definition.include_anonymous:
+            return False
+        return self.holds(self.definition.expression)
 
     def holds(self, condition: Any) -> bool:
         if isinstance(condition, tree.And):
@@ -106,35 +138,38 @@ class Moment:
             return any(self.holds(operand) for operand in condition.operands)
         if isinstance(condition, tree.Not):
             return not self.holds(condition.operand)
+        if isinstance(condition, tree.AnyUser | tree.AllUsers):
+            answers = [replace(self, subject=user).holds(condition.condition) for user in self.subject.users]
+            return any(answers) if isinstance(condition, tree.AnyUser) else bool(answers) and all(answers)
         assert isinstance(condition, tree.Comparison), condition
         return self.compares(condition)
 
     def compares(self, condition: tree.Comparison) -> bool:
         name = condition.operator.value
         lefts = self.elements(condition.left)
-        rights = [self.argument(argument) for argument in condition.arguments]
-        if name == "omits":
-            return not any(contains(left, right) for left in lefts for right in rights)
+        every = [self.argument(argument) for argument in condition.arguments]
         if name == "absent":
             return not lefts
         if name == "exists":
             return bool(lefts)
+        if name == "omits":
+            return not any(contains(left, right) for left in lefts for rights in every for right in rights)
         if name in RELATIVE:
-            return any(RELATIVE[name](instant(left), self.as_of, rights[0]) for left in lefts)
-        return any(COMPARISONS[name](left, rights) for left in lefts)
+            return any(RELATIVE[name](instant(left), self.as_of, every[0][0]) for left in lefts)
+        return any(COMPARISONS[name](left, rights) for left in lefts for rights in product(*every))
 
-    def argument(self, argument: Any) -> Any:
+    def argument(self, argument: Any) -> list[Any]:
+        """The values of an argument; several through `$`, and None if there is none."""
         if isinstance(argument, tree.Duration):
-            return length(argument)
+            return [length(argument)]
         if isinstance(argument, (tree.Text, tree.Number, tree.Boolean, tree.Instant)):
-            return argument.value
-        found = self.elements(argument)
-        return found[0] if found else None
+            return [argument.value]
+        return self.elements(argument) or [None]
 
     def elements(self, scalar: Any) -> list[Any]:
         """All values of a scalar; missing ones are left out."""
         if isinstance(scalar, tree.Trait):
-            traits = dict(self.person.traits) | self.person.computed
+            traits = dict(self.subject.traits) | self.subject.computed
             return reached(traits, scalar.path)
         if isinstance(scalar, tree.Property | tree.Context):
             event = self.parent if isinstance(scalar, tree.Property) and scalar.of_parent else self.event
@@ -158,7 +193,7 @@ class Moment:
         values = [
             value
             for event in events
-            for value in Moment(self.person, self.as_of, self.definition, event, self.event).elements(
+            for value in Moment(self.subject, self.as_of, self.definition, event, self.event).elements(
                 reduction.operand.value
             )
         ]
@@ -178,7 +213,7 @@ class Moment:
 
     def selected(self, stream: tree.Stream) -> list[Mapping[str, Any]]:
         """The events of a stream, in total order."""
-        events = [event for event in self.person.events if event["event"] == stream.event]
+        events = [event for event in self.subject.events if event["event"] == stream.event]
         if self.event is not None:
             events = [event for event in events if event["timestamp"] > self.event["timestamp"]]
         if self.definition.since is not None:
@@ -194,7 +229,7 @@ class Moment:
     def keeps(self, item: Any, event: Mapping[str, Any]) -> bool:
         time = event["timestamp"]
         if isinstance(item, tree.Where):
-            inside = Moment(self.person, self.as_of, self.definition, event, self.event)
+            inside = Moment(self.subject, self.as_of, self.definition, event, self.event)
             return inside.holds(item.condition)
         if isinstance(item, tree.Sources):
             return event.get("source_id") not in item.exclude
@@ -224,183 +259,3 @@ def last_session(events: list[Mapping[str, Any]], gap: timedelta) -> list[Mappin
             session = []
         session.append(event)
     return session
-
-
-def reached(value: Any, path: Sequence[str]) -> list[Any]:
-    """The values at the end of a path; missing ones and JSON null are left out."""
-    if not path:
-        return [] if value is None else [value]
-    if path[0] == "$":
-        return (
-            [found for item in value for found in reached(item, path[1:])] if isinstance(value, list) else []
-        )
-    return reached(value.get(path[0]), path[1:]) if isinstance(value, dict) else []
-
-
-# ── values ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return number_text(value)
-    if isinstance(value, datetime):
-        return (
-            re.sub(r"(\.[0-9]*?)0*$", r"\1", value.isoformat().removesuffix("+00:00")).removesuffix(".") + "Z"
-        )
-    return compact(value)
-
-
-def compact(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ",".join(compact(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return (
-            "{"
-            + ",".join(
-                f"{json.dumps(key, ensure_ascii=False)}:{compact(item)}" for key, item in value.items()
-            )
-            + "}"
-        )
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return "null" if value is None else text(value)
-
-
-def number_text(value: int | float) -> str:
-    """As JavaScript prints it."""
-    if isinstance(value, int):
-        return str(value)
-    if value == 0:
-        return "0"
-    if 1e-6 <= abs(value) < 1e21:
-        plain = format(Decimal(repr(value)), "f")
-        return plain.rstrip("0").rstrip(".") if "." in plain else plain
-    mantissa, exponent = repr(value).split("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent):+d}"
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def number(value: Any) -> float | None:
-    """The number that a value is, or that its text says."""
-    if is_number(value) or (isinstance(value, str) and NUMBER.fullmatch(value)):
-        found = float(value)
-        return found if abs(found) != float("inf") else None
-    return None
-
-
-def instant(value: Any) -> datetime | None:
-    if isinstance(value, datetime):
-        return value
-    match = ISO.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return None
-    day, clock, fraction, zone = match.groups()
-    if clock is None:
-        clock, fraction, zone = "00:00", None, None
-    try:
-        found = datetime.fromisoformat(f"{day}T{clock}")
-    except ValueError:
-        return None
-    if zone not in (None, "Z"):
-        hours, minutes = int(zone[1:3]), int(zone[4:6])
-        offset = timedelta(hours=hours, minutes=minutes)
-        found = found + offset if zone[0] == "-" else found - offset
-    if fraction:
-        found += timedelta(microseconds=int((fraction[1:] + "000000")[:6]))
-    return found.replace(tzinfo=UTC)
-
-
-# ── comparisons ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def equal(left: Any, right: Any) -> bool:
-    if left is None or right is None:
-        return False
-    if isinstance(right, datetime):
-        return not is_number(left) and instant(left) == right
-    if is_number(left) or is_number(right):
-        return number(left) is not None and number(left) == number(right)
-    return text(left) == text(right)
-
-
-def ordered(left: Any, right: Any, order: Callable[[Any, Any], bool]) -> bool:
-    if number(left) is not None and number(right) is not None:
-        return order(number(left), number(right))
-    if instant(left) is not None and instant(right) is not None:
-        return order(instant(left), instant(right))
-    return False
-
-
-def contains(left: Any, right: Any) -> bool:
-    return left is not None and right is not None and text(right) in text(left)
-
-
-def starts(left: Any, right: Any) -> bool:
-    return right is not None and text(left).startswith(text(right))
-
-
-def ends(left: Any, right: Any) -> bool:
-    return right is not None and text(left).endswith(text(right))
-
-
-def in_time(left: Any, right: Any, order: Callable[[Any, Any], bool]) -> bool:
-    return instant(left) is not None and instant(right) is not None and order(instant(left), instant(right))
-
-
-COMPARISONS: dict[str, Callable[[Any, list[Any]], bool]] = {
-    "equals": lambda left, rights: equal(left, rights[0]),
-    "differs": lambda left, rights: not equal(left, rights[0]),
-    "greater_than": lambda left, rights: ordered(left, rights[0], lambda a, b: a > b),
-    "at_least": lambda left, rights: ordered(left, rights[0], lambda a, b: a >= b),
-    "less_than": lambda left, rights: ordered(left, rights[0], lambda a, b: a < b),
-    "at_most": lambda left, rights: ordered(left, rights[0], lambda a, b: a <= b),
-    "contains": lambda left, rights: any(contains(left, right) for right in rights),
-    "starts_with": lambda left, rights: any(starts(left, right) for right in rights),
-    "ends_with": lambda left, rights: any(ends(left, right) for right in rights),
-    "one_of": lambda left, rights: any(equal(left, right) for right in rights),
-    "none_of": lambda left, rights: not any(equal(left, right) for right in rights),
-    "before_date": lambda left, rights: in_time(left, rights[0], lambda a, b: a < b),
-    "after_date": lambda left, rights: in_time(left, rights[0], lambda a, b: a > b),
-}
-"""On a value that is there."""
-
-RELATIVE: dict[str, Callable[[datetime | None, datetime, timedelta], bool]] = {
-    "within_last": lambda value, as_of, span: value is not None and as_of - span <= value <= as_of,
-    "before_last": lambda value, as_of, span: value is not None and value <= as_of - span,
-    "within_next": lambda value, as_of, span: value is not None and as_of <= value <= as_of + span,
-    "after_next": lambda value, as_of, span: value is not None and value >= as_of + span,
-}
-
-# ── reducers ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def most_frequent(values: list[str], minimum: int) -> str | None:
-    counts = Counter(values)
-    if not counts or max(counts.values()) < minimum:
-        return None
-    return min(value for value, count in counts.items() if count == max(counts.values()))
-
-
-def aggregated(reduction: tree.Aggregate, values: list[Any]) -> Any:
-    as_text = reduction.operand.cast is tree.Cast.STRING
-    if reduction.function is tree.Function.MINIMUM and as_text:
-        return min((text(value) for value in values), default=None)
-    if reduction.function is tree.Function.MAXIMUM and as_text:
-        return max((text(value) for value in values), default=None)
-    numeric = [value for value in values if number(value) is not None]
-    numbers = [float(value) for value in numeric]
-    if not numbers:
-        return None
-    if reduction.function is tree.Function.MINIMUM:
-        return min(numbers)
-    if reduction.function is tree.Function.MAXIMUM:
-        return max(numbers)
-    written = sum(Fraction(text(value)) for value in numeric)
-    return float(written if reduction.function is tree.Function.SUM else written / len(numeric))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from audiences import export as export_module
 from audiences.definitions.computation import Definitions, Level
-from audiences.errors import DefinitionError, DeliveryError, NotYetError, StateError
+from audiences.errors import DefinitionError, DeliveryError, StateError
 from audiences.export import Format, export, file_name
 from audiences.state import State
 from stateful import COMPUTED_AT, audience, committed, day, definitions, profile, profiles, result, trait
@@ -319,11 +320,87 @@ def test_a_state_that_cannot_be_read(state: State, known: Definitions, tmp_path:
         refused(state, known)
 
 
-def test_account_level_is_not_exported_yet(tmp_path: Path) -> None:
-    accounts = audience("accounts", level=Level.ACCOUNT)
-    state = State.open(str(tmp_path / "accounts"), create=True)
-    committed(state, result(day(1), [(accounts, ["acme"]), (BIG, ["p1"])], PEOPLE))
-    with pytest.raises(NotYetError, match="downloads of accounts: not yet"):
-        refused(state, definitions(tmp_path, accounts), "accounts")
-    with pytest.raises(DefinitionError, match="'accounts' is account-level"):
-        refused(state, definitions(tmp_path, BIG), "big", traits=["accounts"])
+# ── accounts ────────────────────────────────────────────────────────────────────────────────────────────────
+
+RISKY = audience("risky", level=Level.ACCOUNT)
+SEATS = trait("seats", level=Level.ACCOUNT)
+STAFF = profiles(
+    profile("acme", ("email", "acme@example.com"), traits='{"first_name":"Al"}', account_ids=["other"]),
+    profile("p1", ("email", "a@example.com"), traits='{"first_name":"Ann"}', account_ids=["acme", "beta"]),
+    profile("p2", ("user_id", "u2"), account_ids=["acme"]),
+    profile("p3", ("anonymous_id", "cookie"), account_ids=["acme"]),
+    profile("p4", ("email", "d@example.com"), account_ids=["other"]),
+)
+
+
+@pytest.fixture
+def companies(tmp_path: Path) -> State:
+    state = State.open(str(tmp_path / "companies"), create=True)
+    values = [(RISKY, ["acme", "beta"]), (SEATS, {"acme": "5", "other": "7"}), (BIG, ["p1"])]
+    return committed(state, result(day(1), values, STAFF))
+
+
+def test_an_account_level_audience_lists_accounts(companies: State, tmp_path: Path) -> None:
+    known = definitions(tmp_path, RISKY, SEATS)
+    # There is a profile of the same id: an account is not that profile.
+    listed = [["key", "external_ids"], ["acme", "{}"], ["beta", "{}"]]
+    assert cells(written(companies, known, "risky", "unformatted")) == listed
+    assert cells(written(companies, known, "risky", "columns")) == listed
+    assert cells(written(companies, known, "risky", "rows")) == listed
+    assert cells(written(companies, known, "seats", "columns")) == [
+        ["key", "value", "external_ids"],
+        ["acme", "5", "{}"],
+        ["other", "7", "{}"],
+    ]
+
+
+def test_or_the_users_of_the_accounts(companies: State, tmp_path: Path) -> None:
+    known = definitions(tmp_path, RISKY)
+    assert cells(written(companies, known, "risky", "columns", users=True, traits=["first_name", "big"])) == [
+        ["key", "external_ids", "first_name", "big", "user_id", "email"],
+        ["p1", '{"email":["a@example.com"]}', "Ann", "true", "", "a@example.com"],
+        ["p2", '{"user_id":["u2"]}', "", "false", "u2", ""],
+    ]
+    digest = hashlib.sha256(b"a@example.com").hexdigest().upper()
+    assert cells(written(companies, known, "risky", "ads", users=True)) == [["email"], [digest]]
+    everyone = definitions(tmp_path, replace(RISKY, include_anonymous_users=True))
+    assert [row[0] for row in cells(written(companies, everyone, "risky", "rows", users=True))] == [
+        *("key", "p1", "p2", "p3")
+    ]
+    done = export(companies, known, "risky", "rows", tmp_path, users=True)
+    assert done.path is not None and done.path.name == "risky_users_rows_2024-01-01T000000Z.csv"
+
+
+def test_the_users_of_accounts_in_batches(companies: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_module, "PROFILES_PER_BATCH", 1)
+    monkeypatch.setattr(export_module, "SAMPLE_EVERY", 1)
+    text = written(companies, definitions(tmp_path, RISKY), "risky", "unformatted", users=True)
+    assert [row[0] for row in cells(text)] == ["key", "p1", "p2"]
+
+
+def test_the_users_of_accounts_at_an_earlier_run(companies: State, tmp_path: Path) -> None:
+    committed(companies, result(day(2), [(RISKY, ["other"])], STAFF))
+    known = definitions(tmp_path, RISKY)
+    now = cells(written(companies, known, "risky", "unformatted", users=True))
+    assert [row[0] for row in now] == ["key", "acme", "p4"]
+    then = cells(written(companies, known, "risky", "unformatted", users=True, as_of=day(1)))
+    assert [row[0] for row in then] == ["key", "p1", "p2"]
+
+
+@pytest.mark.parametrize(
+    ("key", "more", "message"),
+    [
+        ("risky", {"format": "ads"}, "accounts have no e-mail addresses.*--users"),
+        ("risky", {"traits": ["big"]}, "trait columns are for users.*--users"),
+        ("seats", {"traits": ["big"]}, "trait columns are for users"),
+        ("seats", {"users": True}, "'seats' is a trait: the users of accounts are listed for account-level audiences"),
+        ("big", {"users": True}, "'big' is user-level: the users of accounts"),
+        ("big", {"traits": ["risky"]}, "'risky' is account-level: its values can't be added to profiles"),
+        ("risky", {"users": True, "traits": ["seats"]}, "'seats' is account-level"),
+    ],
+)
+def test_what_does_not_fit_accounts(
+    companies: State, tmp_path: Path, key: str, more: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        refused(companies, definitions(tmp_path, RISKY, SEATS, BIG), key, **more)

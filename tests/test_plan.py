@@ -8,7 +8,8 @@ import pytest
 from audiences.definitions.computation import Computation
 from audiences.engines.refusals import refusals
 from audiences.errors import DefinitionError, Location, Problem
-from audiences.plan import Plan, make_plan, measures, usable
+from audiences.plan import Plan, make_plan, usable
+from audiences.stages import measures
 from fakes import computation
 
 

@@ -11,11 +11,11 @@ import pytest
 
 import audiences
 from audiences import Project, Run
-from projects import DEFINITIONS, EVENTS, SPACE, write_events, write_project
+from projects import DEFINITIONS, EVENTS, SPACE, Event, write_events, write_project
 
 AS_OF = datetime(2024, 6, 15, 12, tzinfo=UTC)
 DAY_LATER = datetime(2024, 6, 16, 12, tzinfo=UTC)
-NEW_ORDER = ("m5", "cleo", "Order Completed", "2024-06-16T09:00:00Z", {"total": 500})
+NEW_ORDER: Event = ("m5", "cleo", "Order Completed", "2024-06-16T09:00:00Z", {"total": 500})
 
 
 @pytest.fixture
@@ -163,9 +163,7 @@ def test_preview_of_a_file(root: Path) -> None:
 
 
 def test_without_a_fixed_clock_the_hour_counts(tmp_path: Path) -> None:
-    root = write_project(
-        tmp_path, space="\n".join(line for line in SPACE.splitlines() if "as_of" not in line)
-    )
+    root = write_project(tmp_path, space="\n".join(line for line in SPACE.splitlines() if "as_of" not in line))
     run = Project.load(root).run()
     assert run.as_of.tzinfo is UTC and (run.as_of.minute, run.as_of.second, run.as_of.microsecond) == (
         0,

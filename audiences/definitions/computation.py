@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from audiences.errors import Location, Problem
 from audiences.language import tree
+
+if TYPE_CHECKING:
+    from audiences.definitions.written import Written
 
 
 class Kind(StrEnum):
@@ -107,12 +110,16 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class InputPaths:
-    """Where the Parquet inputs are: absolute folders, files, globs or object store URLs."""
+    """Where the Parquet inputs are: absolute folders, files, globs or object store URLs.
+
+    ``max_clock_skew``: how far apart an event's timestamp and the day it was received can be, in a data lake.
+    """
 
     events: str | None = None
     profiles: str | None = None
     accounts: str | None = None
     suppressed: str | None = None
+    max_clock_skew: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +145,14 @@ class Definitions:
     """All that was loaded: the good computations by key (in file order), and every problem found.
 
     A problem with a ``key`` breaks that computation only; one without breaks a file or the space.
-    ``warnings`` break nothing.
+    ``warnings`` break nothing. ``written`` knows the files, if there are any.
     """
 
     space: Space
     computations: Mapping[str, Computation]
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    written: Written | None = field(default=None, repr=False, compare=False)
 
     @property
     def broken(self) -> tuple[str, ...]:

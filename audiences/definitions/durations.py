@@ -21,11 +21,11 @@ _LONGEST: Final = 9  # digits
 
 
 class DurationError(ValueError):
-    """A text that is no duration. ``hint`` says what was probably meant."""
+    """A text that is no duration. ``hint`` says what was probably meant, ``part`` which characters are wrong."""
 
-    def __init__(self, what: str, hint: str = "") -> None:
+    def __init__(self, what: str, hint: str = "", part: tuple[int, int] | None = None) -> None:
         super().__init__(what)
-        self.hint = hint
+        self.hint, self.part = hint, part
 
 
 def duration_of(
@@ -42,9 +42,9 @@ def duration_of(
         raise DurationError(f"'{text}' is not a duration", f"write {what}: {example}")
     amount, word = match[1], match[2].casefold()
     if not amount.isdecimal():
-        raise DurationError(f"a duration is a whole number of units, '{text}' is not")
+        raise DurationError(f"a duration is a whole number of units, '{text}' is not", part=match.span(1))
     if len(amount) > _LONGEST:
-        raise DurationError(f"the duration '{text}' is too long")
+        raise DurationError(f"the duration '{text}' is too long", part=match.span())
     days = LONG_UNITS.get(word.removesuffix("s"))
     if days is not None:
         return tree.Duration(int(amount) * days, tree.Unit.DAY, span=span)
@@ -52,14 +52,14 @@ def duration_of(
     if unit is not None and unit in units:
         return tree.Duration(int(amount), unit, span=span)
     if unit is not None:
-        raise DurationError(f"{what} takes no {unit}s", f"possible: {_in_words(units)}")
+        raise DurationError(f"'{what}' takes no {unit}s", f"possible: {_in_words(units)}", match.span(2))
     other = OTHER_UNITS_IN_DAYS.get(word.removesuffix("s"))
     if other is not None:
         hint = f"a {word.removesuffix('s')} has no fixed length: write {int(amount) * other} days"
     else:
         known = [f"{name}s" for name in (*units, *LONG_UNITS)]
         hint = did_you_mean(word, known) or f"possible: {_in_words(units)}"
-    raise DurationError(f"unknown unit '{match[2]}'", hint)
+    raise DurationError(f"unknown unit '{match[2]}'", hint, match.span(2))
 
 
 def _in_words(units: Iterable[tree.Unit]) -> str:

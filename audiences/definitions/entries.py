@@ -21,7 +21,7 @@ from audiences.definitions.computation import (
     Strategy,
 )
 from audiences.definitions.model_problems import validated
-from audiences.definitions.scalar_positions import ScalarPlaces, location_of
+from audiences.definitions.scalar_positions import Place, ScalarPlaces, location_of
 from audiences.definitions.space_file import unknown_identifiers
 from audiences.definitions.structured import read_structured
 from audiences.definitions.structured_values import unknown_key
@@ -44,7 +44,7 @@ _FORMS: Final = {
     Kind.AUDIENCE: (*names.LISTS_OF_CONDITIONS, names.EVENT, names.TRAIT, names.AUDIENCE),
 }
 
-Locate = Callable[[tree.Node], Location]
+Locate = Callable[[tree.Span | None], Place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,22 @@ class Draft:
     kind: Kind
     where: Location
     span: tuple[int, int] = (-1, -1)  # in the file's text
+    key_where: Location | None = None
     problems: list[Problem] = field(default_factory=list)
     computation: Computation | None = None
     audiences: tuple[YamlScalar, ...] = ()  # where ``audience:`` refers to another one
-    locate: Locate = lambda node: Location()
+    source: str = ""  # what the spans of the definition's nodes are offsets into
+    locate: Locate = lambda span: Place(Location())
     unread: bool = False  # all that is known is that a file that can't be read right has this key
 
     def report(self, where: Location, what: str, hint: str = "", *, not_yet: bool = False) -> None:
         """One more problem of this computation."""
         self.problems.append(Problem(where, what, hint, key=self.key, not_yet=not_yet))
+
+    def report_at(self, node: tree.Node, what: str, hint: str = "") -> None:
+        """One more problem, at a node of the definition."""
+        place = self.locate(node.span)
+        self.problems.append(Problem(place.where, what, hint, key=self.key, length=place.length))
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """More problems of this computation."""
@@ -88,7 +95,13 @@ def read_entry(node: YamlNode, kind: Kind, context: EntryContext) -> Draft:
         return draft
     key_node = node.get("key")
     key = key_node.value if isinstance(key_node, YamlScalar) and isinstance(key_node.value, str) else ""
-    draft = Draft(key, kind, node.where, (node.start, node.end))
+    draft = Draft(
+        key,
+        kind,
+        node.where,
+        (node.start, node.end),
+        key_node.where if key_node is not None and key_node.start >= 0 else None,
+    )
     fields = _MODELS[kind].model_fields
     known = (*fields, *_STRUCTURED[kind])
     unknown = [entry for entry in node.entries if entry.name not in known]
@@ -217,7 +230,8 @@ def _query(draft: Draft, node: YamlScalar, level: str, context: EntryContext) ->
         return None
     problems = check(expression, kind=draft.kind, level=level, source=text)
     draft.extend(_in_file(problem, text, places) for problem in problems)
-    draft.locate = lambda node_: places.location(node_.span.start if node_.span else 0)
+    draft.source = text
+    draft.locate = lambda span: places.place(span.start, span.end) if span is not None else places.place(0, len(text))
     return None if problems else expression
 
 
@@ -226,7 +240,9 @@ def _in_file(problem: Problem, text: str, places: ScalarPlaces) -> Problem:
     lines = text.split("\n")
     line = max(problem.where.line, 1)
     offset = sum(len(before) + 1 for before in lines[: line - 1]) + max(problem.where.column - 1, 0)
-    return replace(problem, where=places.location(min(offset, len(text))))
+    place = places.place(offset, offset + problem.length)
+    # The file's own line is shown: the text of a folded or quoted scalar is not what somebody sees who looks there.
+    return replace(problem, where=place.where, length=place.length, excerpt="" if place.length else problem.excerpt)
 
 
 def _structured(draft: Draft, node: YamlMapping, level: str, context: EntryContext) -> tree.Expression | None:
@@ -239,10 +255,17 @@ def _structured(draft: Draft, node: YamlMapping, level: str, context: EntryConte
     # Spans of structured definitions are offsets into the file: the file's text is the source.
     if node.start >= 0:
         problems = check(read.expression, kind=draft.kind, level=level, where=Location(file), source=context.text)
-        draft.locate = lambda node_: location_of(context.text, node_.span.start, file) if node_.span else node.where
+        draft.source = context.text
+
+        def locate(span: tree.Span | None) -> Place:
+            if span is None:
+                return Place(node.where)
+            return Place(location_of(context.text, span.start, file), span.end - span.start)
+
+        draft.locate = locate
     else:
         problems = check(read.expression, kind=draft.kind, level=level, where=node.where)
-        draft.locate = lambda node_: node.where
+        draft.locate = lambda span: Place(node.where)
     draft.extend(problems)
     return None if problems else read.expression
 

@@ -18,6 +18,7 @@ from audiences.definitions.scalar_positions import location_of, offset_of
 from audiences.definitions.space_file import FOLDER, SPACE_FILES, SpaceRead, read_space
 from audiences.definitions.structured import without_spans
 from audiences.definitions.structured_values import unknown_key
+from audiences.definitions.written import Written
 from audiences.definitions.yaml_nodes import YamlList, YamlMapping, YamlNode, YamlScalar, kind_of, node_of
 from audiences.errors import DefinitionError, Location, Problem
 
@@ -34,7 +35,7 @@ class _Reading:
     drafts: list[Draft] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)  # of files as a whole
     warnings: list[Problem] = field(default_factory=list)
-    texts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, YamlFile] = field(default_factory=dict)
 
 
 def load_project(root: Path | str, *, environment: str | None = None) -> Definitions:
@@ -48,14 +49,14 @@ def load_project(root: Path | str, *, environment: str | None = None) -> Definit
     """
     root = Path(root).absolute()
     settings = read_space(root, environment)
-    reading = _Reading(texts=settings.texts)
+    reading = _Reading(files=settings.files)
     for path in _definition_files(root / FOLDER, root, reading):
         _read_path(path, root, settings, reading)
     resolve(reading.drafts, {})
     if settings.space is None or settings.fatal:
-        problems = [*settings.fatal, *settings.problems, *_problems(reading)]
-        raise DefinitionError(problems=with_excerpts(problems, reading.texts))
-    return _definitions(settings.space, reading, settings.problems)
+        problems = [*_in_order([*settings.fatal, *settings.problems]), *_problems(reading)]
+        raise DefinitionError(problems=with_excerpts(problems, reading.files))
+    return _definitions(settings.space, reading, _in_order(settings.problems))
 
 
 def load_file(path: Path | str, *, project: Definitions | None = None) -> Definitions:
@@ -162,7 +163,7 @@ def _content(path: Path, name: str) -> bytes | Problem:
 
 
 def _read_file(file: YamlFile, context: EntryContext, reading: _Reading) -> None:
-    reading.texts[file.name] = file.text
+    reading.files[file.name] = file
     before = len(reading.problems)
     drafts: list[Draft] = []
     if isinstance(file.root, YamlMapping):
@@ -220,9 +221,13 @@ def _assign(problem: Problem, drafts: Sequence[Draft], file: YamlFile, reading: 
 # ── the result ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: problem.where)
+
+
 def _problems(reading: _Reading) -> list[Problem]:
     """All problems in the order of files and lines."""
-    order = {name: number for number, name in enumerate(reading.texts)}
+    order = {name: number for number, name in enumerate(reading.files)}
     found = [*reading.problems, *(problem for draft in reading.drafts for problem in draft.problems)]
     return sorted(
         found,
@@ -245,8 +250,9 @@ def _definitions(
     return Definitions(
         space=space,
         computations=computations,
-        problems=with_excerpts([*problems, *_problems(reading)], reading.texts),
-        warnings=with_excerpts(warnings, reading.texts),
+        problems=with_excerpts([*problems, *_problems(reading)], reading.files),
+        warnings=with_excerpts(warnings, reading.files),
+        written=Written(reading.files, reading.drafts),
     )
 
 

@@ -14,7 +14,7 @@ from audiences.definitions import models
 from audiences.definitions.structured_values import unknown_key
 from audiences.definitions.yaml_nodes import YamlList, YamlMapping, YamlNode, YamlScalar, kind_of, plain
 from audiences.errors import Location, Problem
-from audiences.language.suggest import did_you_mean
+from audiences.language.suggest import did_you_mean, nearest
 
 _Place = Sequence[int | str]
 _M = TypeVar("_M", bound=BaseModel)
@@ -41,7 +41,19 @@ def validated(model: type[_M], node: YamlMapping) -> tuple[_M | None, list[Probl
         return model.model_validate(plain(node)), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        return None, [_problem(detail, node, model) for detail in details]
+        problems = [_problem(detail, node, model) for detail in details if not _is_misspelt(detail, details, model)]
+        return None, sorted(problems, key=lambda problem: (problem.where.line, problem.where.column))
+
+
+def _is_misspelt(missing: ErrorDetails, details: Sequence[ErrorDetails], model: type[BaseModel]) -> bool:
+    """Whether a missing key is there under a name that is close: that has its own error, which says so."""
+    *around, name = missing["loc"]
+    unknown = [
+        str(detail["loc"][-1])
+        for detail in details
+        if detail["type"] == "extra_forbidden" and list(detail["loc"][:-1]) == around
+    ]
+    return missing["type"] == "missing" and any(nearest(word, _keys_at(model, around)) == name for word in unknown)
 
 
 def _problem(detail: ErrorDetails, node: YamlMapping, model: type[BaseModel]) -> Problem:
@@ -54,6 +66,8 @@ def _problem(detail: ErrorDetails, node: YamlMapping, model: type[BaseModel]) ->
         return Problem(where, f"the key '{name}' is missing")
     if kind == "extra_forbidden":
         return Problem(_key_place(node, path), *unknown_key(name, _keys_at(model, path[:-1])))
+    if kind in _TYPES and isinstance(found, YamlScalar) and found.value is None:
+        return Problem(where, f"'{name}' is empty", f"it takes {_TYPES[kind]}")
     if kind in _TYPES:
         hint = ""
         if kind == "string_type" and isinstance(found, YamlScalar) and found.text:
@@ -70,7 +84,11 @@ def _problem(detail: ErrorDetails, node: YamlMapping, model: type[BaseModel]) ->
         hint = _PATTERNS.get(str(context.get("pattern")), "")
         if path[-1] == "[key]":
             return Problem(_key_place(node, path[:-1]), f"'{name}' can't be a name in '{path[-3]}'", hint)
-        return Problem(where, f"'{_text(found)}' can't be a {name}", hint)
+        text = _text(found)
+        simple = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()).strip("_")
+        if context.get("pattern") == models.KEY_PATTERN and re.fullmatch(models.KEY_PATTERN, simple):
+            hint = f"such as {simple}: {hint}"
+        return Problem(where, f"'{text}' can't be a {name}", hint)
     if kind in ("string_too_short", "too_short"):
         return Problem(where, f"'{name}' is empty")
     return Problem(where, f"'{name}' is not valid")

@@ -53,12 +53,14 @@ def _instant(value: object) -> datetime:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
-    raise wrong("this is not a date", "such as 2024-01-31 or 2024-01-31T00:00:00Z")
+    written = f"'{value}' is not a date" if isinstance(value, str | int) else "this is not a date"
+    raise wrong(written, "such as 2024-01-31 or 2024-01-31T00:00:00Z")
 
 
 def _length(value: object, info: ValidationInfo) -> timedelta:
     if not isinstance(value, str):
-        raise wrong(f"'{info.field_name}' takes a duration", "such as 400 days")
+        hint = f"such as {value} days" if isinstance(value, int) else "such as 400 days"
+        raise wrong(f"'{info.field_name}' takes a duration", hint)
     try:
         length = seconds(duration_of(value, str(info.field_name)))
     except DurationError as error:
@@ -213,7 +215,8 @@ class ComputationModel(Model):
     level: Literal["user", "account"] = Field("user", description="Whose value it is.")
     definition: Text | None = Field(None, description="The definition in the query language.")
     include_anonymous_users: bool = Field(
-        default=False, description="true: profiles with nothing but an anonymous_id can be members."
+        default=False,
+        description="true: profiles with nothing but an anonymous_id can be members, or count as users of an account.",
     )
     events_since: Instant | None = Field(None, description="A date: earlier events don't count.")
     schedule: Schedule = Field(None, description="A cron expression in UTC, or manual.")
@@ -292,6 +295,11 @@ class SourcesModel(Model):
     profiles: Text | None = Field(None, description="Profiles with traits and external ids.")
     accounts: Text | None = Field(None, description="Accounts with traits.")
     suppressed: Text | None = Field(None, description="Identifiers that are left out of everything.")
+    max_clock_skew: Length | None = Field(
+        None,
+        description="How far apart an event's timestamp and the day it was received can be, such as 2 days: of a data "
+        "lake, days that no window reaches are then read for their ids and times only.",
+    )
 
 
 class OverlayModel(Model):

@@ -9,6 +9,7 @@ a small file can't grow into a huge tree.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,7 @@ MAXIMUM_EXPANDED_NODES: Final = 100_000
 
 _CORE: Final = "tag:yaml.org,2002:"
 _PLAIN_TAGS: Final = frozenset(_CORE + name for name in ("int", "float", "bool", "null", "timestamp", "value", "merge"))
+_DEFINITION: Final = re.compile(r"[ \t]*(?:- +)?definition[ \t]*:")
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER: Final = yaml.resolver.Resolver()
 
@@ -107,7 +109,10 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> tuple[Lo
     problem, context = error.problem or "", error.context or ""
     character = text[mark.index : mark.index + 1] if mark else ""
     if "mapping values are not allowed" in problem:
-        return where, "not valid YAML: ':' starts a value here", "a text with ': ' in it needs quotes"
+        hint = "a text with ': ' in it needs quotes"
+        if _DEFINITION.match(text, text.rfind("\n", 0, mark.index) + 1 if mark else 0):
+            hint = "a definition with ': ' in it goes into quotes, or on lines of its own below definition: |"
+        return where, "not valid YAML: ':' starts a value here", hint
     if "cannot start any token" in problem:
         if character == "\t":
             return where, "not valid YAML: a tab can't be used to indent", "indent with blanks"
@@ -116,6 +121,21 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> tuple[Lo
         return where, "a second YAML document starts here, a file holds one", "remove the '---'"
     if "undefined alias" in problem:
         return where, "the alias has no anchor before it", "an anchor is written &name"
+    opened = error.context_mark
+    if opened is not None and "quoted scalar" in context:
+        begun = Location(name, opened.line + 1, opened.column + 1)
+        return begun, "not valid YAML: this quote is never closed", f"add {text[opened.index]} where the text ends"
+    if opened is not None and mark is not None and "did not find expected ',' or" in problem:
+        bracket, closing = text[opened.index], problem[-2]
+        if mark.line != opened.line:
+            begun = Location(name, opened.line + 1, opened.column + 1)
+            return begun, f"not valid YAML: this '{bracket}' is never closed", f"a '{closing}' is missing"
+        return where, f"not valid YAML: a ',' or '{closing}' is missing before this", ""
+    if mark is not None and "did not find expected" in problem:
+        if text[: mark.index].rstrip(" ")[-1:] in ("'", '"'):
+            hint = "put other quotes around the whole, or write it below a '|'"
+            return where, "not valid YAML: nothing can follow a text in quotes", hint
+        return where, "not valid YAML: this is indented unlike what it stands next to", "begin both in one column"
     what = ", ".join(part for part in (context, problem) if part)
     return where, f"not valid YAML: {what}", ""
 

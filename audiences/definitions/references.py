@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from audiences.definitions.computation import NO_DEFAULT, Computation, Kind, Level
 from audiences.definitions.entries import Draft
-from audiences.errors import Location, Problem
+from audiences.errors import Problem
 from audiences.language import tree
 from audiences.language.requirements import references
 from audiences.language.suggest import did_you_mean
@@ -57,9 +57,9 @@ def _report_duplicates(drafts: Sequence[Draft]) -> None:
             by_key.setdefault(draft.key, []).append(draft)
     for key, same in by_key.items():
         for draft in same if len(same) > 1 else ():
-            others = " and ".join(str(other.where) for other in same if other is not draft)
+            others = " and ".join(str(other.key_where or other.where) for other in same if other is not draft)
             hint = "traits and audiences share one namespace"
-            draft.report(draft.where, f"the key '{key}' is given twice: here and at {others}", hint)
+            draft.report(draft.key_where or draft.where, f"the key '{key}' is given twice: here and at {others}", hint)
 
 
 def _report_audiences(drafts: Sequence[Draft], known: Mapping[str, Computation]) -> None:
@@ -91,10 +91,10 @@ def _report_levels(draft: Draft, computation: Computation, computations: Mapping
             subject = "a user-level definition" if computation.level == Level.USER else "ANY and ALL"
             what = f"{subject} can't use the account-level trait '{used.key}'"
             hint = "an account-level audience can be used: true if any of the user's accounts is a member"
-            draft.report(draft.locate(use), what, hint)
+            draft.report_at(use, what, hint)
         elif not of_users and used.level == Level.USER:
             what = f"an account-level definition can't use the user-level {used.kind} '{used.key}' here"
-            draft.report(draft.locate(use), what, "it can inside ANY (…), ALL (…) or any_user")
+            draft.report_at(use, what, "it can inside ANY (…), ALL (…) or any_user")
 
 
 # ── cycles, and what is broken by others ────────────────────────────────────────────────────────────────────
@@ -113,8 +113,8 @@ def _report_cycles(declared: Mapping[str, Draft], computations: Mapping[str, Com
             hint = "a computation can't depend on itself"
             if len(path) == 2:
                 hint = f"{hint}; it hides a custom trait of the same name: give it another key"
-            where = _first_use(draft, draft.computation, path[1])
-            draft.report(where, f"a cycle: {' → '.join(path)}", hint)
+            use = _first_use(draft.computation, path[1])
+            draft.report_at(use, f"a cycle: {' → '.join(path)}", hint)
     return cycles
 
 
@@ -168,19 +168,16 @@ def _report_broken(declared: Mapping[str, Draft], cycles: Mapping[str, Sequence[
         for draft in users.get(key, ()):
             # Members of a cycle use each other, and have been told so.
             if draft.computation is not None and key not in cycles.get(draft.key, ()):
-                where = _first_use(draft, draft.computation, key)
-                hint = f"see {declared[key].where}"
-                draft.report(where, f"it uses '{key}', which is broken", hint)
+                use = _first_use(draft.computation, key)
+                draft.report_at(use, f"it uses '{key}', which is broken", f"see {declared[key].where}")
             if draft.key not in broken:
                 broken.add(draft.key)
                 queue.append(draft.key)
 
 
-def _first_use(draft: Draft, computation: Computation, key: str) -> Location:
-    for use, _ in trait_uses(computation.expression):
-        if use.path[0] == key:
-            return draft.locate(use)
-    return draft.where
+def _first_use(computation: Computation, key: str) -> tree.Node:
+    uses = (use for use, _ in trait_uses(computation.expression) if use.path[0] == key)
+    return next(uses, computation.expression)
 
 
 # ── warnings ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -201,7 +198,8 @@ def _counters_below(
         if isinstance(counter.expression, tree.Count | tree.UniqueCount):
             what = f"'{counter.key}' has no value where there is nothing to count, so '{symbol}' is false there"
             hint = f"to count that as 0, give '{counter.key}' default: 0"
-            yield Problem(draft.locate(node), what, hint, key=draft.key)
+            place = draft.locate(node.span)
+            yield Problem(place.where, what, hint, key=draft.key, length=place.length)
 
 
 def _is_zero(arguments: tuple[tree.Argument, ...]) -> bool:

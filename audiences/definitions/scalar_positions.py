@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from audiences.definitions.yaml_nodes import YamlScalar
 from audiences.errors import Location
@@ -22,6 +22,13 @@ _ESCAPES: Final = {
 _HEXADECIMAL: Final = {"x": 2, "u": 4, "U": 8}
 _BREAKS: Final = "\n\r\x85\u2028\u2029"
 _LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+class Place(NamedTuple):
+    """A part of a file: where it begins, and how many characters it has (0: not known)."""
+
+    where: Location
+    length: int = 0
 
 
 class ScalarPlaces:
@@ -48,6 +55,13 @@ class ScalarPlaces:
         if self._scalar.start < 0:
             return self._scalar.where
         return location_of(self._text, self.offset(value_offset), self._scalar.where.file)
+
+    def place(self, start: int, end: int) -> Place:
+        """Where the characters from ``start`` to ``end`` of the value (end exclusive) are written."""
+        where = self.location(start)
+        if self._scalar.start < 0:
+            return Place(where)
+        return Place(where, max(self.offset(max(end - 1, start)) + 1 - self.offset(start), 1))
 
 
 def location_of(text: str, offset: int, file: str) -> Location:

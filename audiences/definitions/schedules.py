@@ -14,6 +14,7 @@ _NOT_YET: Final = ("on_new_data", "every")
 _FIELD: Final = re.compile(r"(?:[0-9*/,-]|(?<![a-z])[a-z]{3}(?![a-z]))+", re.IGNORECASE)
 """Classic cron only: what other programs add (L, #, ?, H, R) isn't the same for all of them."""
 _FIELDS: Final = "minute hour day-of-month month day-of-week"
+_RANGES: Final = "minute 0-59, hour 0-23, day-of-month 1-31, month 1-12, day-of-week 0-7 or mon-sun"
 
 
 class ScheduleError(ValueError):
@@ -57,5 +58,16 @@ def _check_cron(expression: str, written: str) -> None:
     except CroniterBadDateError as error:
         raise ScheduleError(f"'{written}' never comes") from error
     except (CroniterError, ValueError) as error:
-        reason = re.sub(r"^\[[^]]*\]\s*", "", str(error))
-        raise ScheduleError(f"'{written}' is not a cron expression: {reason}", _FIELDS) from error
+        raise ScheduleError(_wrong_field(expression) or f"'{written}' is not a cron expression", _RANGES) from error
+
+
+def _wrong_field(expression: str) -> str:
+    """Which of the fields is wrong by itself."""
+    for number, (word, name) in enumerate(zip(expression.split(), _FIELDS.split(), strict=True)):
+        alone = ["*"] * len(_FIELDS.split())
+        alone[number] = word
+        try:
+            croniter(" ".join(alone))
+        except (CroniterError, ValueError):
+            return f"'{word}' can't be the {name} of a cron expression"
+    return ""

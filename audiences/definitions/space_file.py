@@ -38,7 +38,7 @@ class SpaceRead:
     fatal: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     refused: dict[str, Problem] = field(default_factory=dict)  # destinations that can't be used, and why
-    texts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, YamlFile] = field(default_factory=dict)
 
 
 def read_space(root: Path, environment: str | None) -> SpaceRead:
@@ -87,13 +87,13 @@ def _space(
     environment: str | None,
     location: Location,
 ) -> Space:
-    given = model.sources.model_dump()
+    given = model.sources.model_dump(exclude={"max_clock_skew"})
     sources = {name: absolute(path, root) for name, path in given.items() if path is not None}
     return Space(
         root=root,
         id=model.space.id,
         slug=model.space.slug,
-        sources=InputPaths(**sources),
+        sources=InputPaths(**sources, max_clock_skew=model.sources.max_clock_skew),
         state=absolute(model.state, root),
         as_of=model.as_of,
         keep_history=model.keep_history,
@@ -114,7 +114,7 @@ def _read_mapping(path: Path, root: Path, read: SpaceRead) -> YamlMapping | None
         file = read_yaml(path.read_bytes(), name)
     except OSError as error:
         raise DefinitionError(f"can't be read: {error.strerror}", where=str(path)) from error
-    read.texts[name] = file.text
+    read.files[name] = file
     read.fatal.extend(file.problems)
     return _root_mapping(file, read)
 

@@ -23,6 +23,7 @@ from audiences.definitions.yaml_nodes import YamlList, YamlMapping, YamlNode, Ya
 from audiences.errors import DefinitionError, Problem
 from audiences.language import tree
 from audiences.language.construct import conjunction, disjunction
+from audiences.language.findings import MINIMUM_FREQUENCY
 from audiences.language.tree import Operator
 
 _OPERAND_KEYS = (names.PROPERTY, names.CONTEXT, names.PARENT, names.CAST)
@@ -71,6 +72,8 @@ def read_structured(node: YamlNode, *, kind: str) -> Structured:
 def without_spans(node: _N) -> _N:
     """The same tree without the places at which it was written."""
     changes: dict[str, Any] = {"span": None}
+    if isinstance(node, tree.Stream):
+        changes["event_span"] = None
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
         if isinstance(value, tree.Node):
@@ -104,7 +107,8 @@ class StructuredReader(StreamReader):
         if not heads:
             possible = (*names.LISTS_OF_CONDITIONS, names.EVENT, names.TRAIT, names.AUDIENCE)
             if self.check_keys(node, names.EVENT_LEAF_KEYS):
-                self.report(node, "this says not what it is about", f"a condition has one of {', '.join(possible)}")
+                what = "this condition doesn't say what it is about"
+                self.report(node, what, f"one of {', '.join(possible)}")
             return None
         head = heads[0]
         if head.name in names.LISTS_OF_CONDITIONS:
@@ -117,9 +121,12 @@ class StructuredReader(StreamReader):
 
     def conditions(self, node: YamlNode, what: str) -> list[tree.Condition] | None:
         """A list of conditions that isn't empty."""
+        if isinstance(node, YamlScalar) and node.value is None:
+            self.report(node, f"the list of '{what}' is empty", "put '- ' before each condition, or [ ] around them")
+            return None
         if not isinstance(node, YamlList):
             hint = "put '- ' before each condition, or [ ] around them"
-            self.report(node, f"{what} takes a list of conditions, this is {kind_of(node)}", hint)
+            self.report(node, f"'{what}' takes a list of conditions, this is {kind_of(node)}", hint)
             return None
         if not node.items:
             self.report(node, f"the list of '{what}' is empty", "an empty list is neither true nor false")
@@ -183,7 +190,7 @@ class StructuredReader(StreamReader):
             return None
         frequency = mapping.key(names.MINIMUM_FREQUENCY)
         if frequency is not None and mapping.get(names.MOST_FREQUENT) is None:
-            self.report(frequency, f"{names.MINIMUM_FREQUENCY} belongs to {names.MOST_FREQUENT}")
+            self.report(frequency, f"'{names.MINIMUM_FREQUENCY}' belongs to '{names.MOST_FREQUENT}'")
             return None
         if not reducers or reducers[0].name == names.COUNT:
             return self._counted(mapping, stream) if known else None
@@ -231,7 +238,7 @@ class StructuredReader(StreamReader):
         known = self.check_keys(node, names.TRAIT_KEYS)
         if not isinstance(form.value, YamlMapping):
             hint = f"such as {form.name}: {{event: Order Completed{_example(form.name)}}}"
-            self.report(form.value, f"{form.name} takes a mapping, this is {kind_of(form.value)}", hint)
+            self.report(form.value, f"'{form.name}' takes a mapping, this is {kind_of(form.value)}", hint)
             return None
         known &= self.check_keys(form.value, (*names.STREAM_KEYS, *_FORM_KEYS[form.name]))
         together = self._together(node, form.value)
@@ -256,7 +263,7 @@ class StructuredReader(StreamReader):
         node = form.get(names.FUNCTION)
         possible = ", ".join(names.AGGREGATES)
         if node is None:
-            self.report(form, "aggregation needs a function", f"function: one of {possible}")
+            self.report(form, "'aggregation' needs a function", f"function: one of {possible}")
             return None
         word = self.text(node, names.FUNCTION)
         if word is None or word in names.AGGREGATES:
@@ -277,6 +284,9 @@ class StructuredReader(StreamReader):
                 node = mapping.get(names.MINIMUM_FREQUENCY)
                 frequency = self.whole_number(node, names.MINIMUM_FREQUENCY) if node is not None else 2
                 if frequency is None:
+                    return None
+                if node is not None and frequency < 1:
+                    self.report(node, MINIMUM_FREQUENCY.what, MINIMUM_FREQUENCY.hint)
                     return None
                 return tree.MostFrequent(stream, operand, frequency, span=span)
             case names.FIRST:

@@ -56,7 +56,8 @@ class StreamReader(ValueReader):
             filters = self._keyed_filters(mapping, of_parent=of_parent)
         if event is None or len(self.problems) > before:
             return None
-        return tree.Stream(event, tuple(filters), span=span_of(mapping))
+        span = span_of(node) if node is not None else None
+        return tree.Stream(event, tuple(filters), span=span_of(mapping), event_span=span)
 
     # ── filters as keys, in their fixed order ───────────────────────────────────────────────────────────────
 
@@ -93,7 +94,7 @@ class StreamReader(ValueReader):
         within, bounds = mapping.get(names.WITHIN), mapping.get(names.BETWEEN)
         if within is not None and bounds is not None:
             hint = "two windows are written as filters: [{within: …}, {between: …}]"
-            self.report(mapping.key(names.BETWEEN) or bounds, "within and between exclude each other", hint)
+            self.report(mapping.key(names.BETWEEN) or bounds, "'within' and 'between' exclude each other", hint)
             return None
         if within is not None:
             return self._within(within, of_parent=of_parent)
@@ -113,7 +114,7 @@ class StreamReader(ValueReader):
         if inner is None:
             return None
         if not isinstance(inner, YamlList) or len(inner.items) != 2:
-            self.report(node, "between takes a list of two durations", "such as between: [30 days, 90 days]")
+            self.report(node, "'between' takes a list of two durations", "such as between: [30 days, 90 days]")
             return None
         first, second = (self.duration(item, names.BETWEEN) for item in inner.items)
         if first is None or second is None:
@@ -128,7 +129,7 @@ class StreamReader(ValueReader):
             return None
         inner = node.get(names.PARENT)
         if inner is None:
-            self.report(node, f"{what} is empty", f"such as {what}: {{parent: 5 days}}")
+            self.report(node, f"'{what}' is empty", f"such as {what}: {{parent: 5 days}}")
         return inner
 
     def _session(self, node: YamlNode) -> tree.ExpiresAfter | None:
@@ -138,7 +139,7 @@ class StreamReader(ValueReader):
     def _sources(self, node: YamlNode) -> tree.Sources | None:
         example = "such as sources: {exclude: [id of a source]}"
         if not isinstance(node, YamlMapping):
-            self.report(node, f"sources takes a mapping, this is {kind_of(node)}", example)
+            self.report(node, f"'sources' takes a mapping, this is {kind_of(node)}", example)
             return None
         if not self.check_keys(node, ("exclude",)):
             return None
@@ -146,9 +147,9 @@ class StreamReader(ValueReader):
         items: Iterable[YamlNode] = exclude.items if isinstance(exclude, YamlList) else ()
         if isinstance(exclude, YamlScalar):
             items = (exclude,)
-        ids = [self.text(item, "a source id") for item in items]
+        ids = [self.text(item, "exclude") for item in items]
         if not ids:
-            self.report(node, "sources excludes nothing", example)
+            self.report(node, "'sources' excludes nothing", example)
         whole = tuple(source for source in ids if source is not None)
         return tree.Sources(whole, span=span_of(node)) if ids and len(whole) == len(ids) else None
 
@@ -159,7 +160,7 @@ class StreamReader(ValueReader):
             if (other := mapping.key(key)) is not None:
                 self.report(other, f"'{key}' next to 'filters'", "put it into the list of filters")
         if not isinstance(node, YamlList) or not node.items:
-            self.report(node, "filters takes a list", "such as filters: [{within: 7 days}, {where: […]}]")
+            self.report(node, "'filters' takes a list", "such as filters: [{within: 7 days}, {where: […]}]")
             return []
         read = [self._listed_filter(item) for item in node.items]
         return [filter_ for filter_ in read if filter_ is not None]
@@ -194,13 +195,16 @@ class StreamReader(ValueReader):
         for item in items:
             if not isinstance(item, YamlMapping):
                 hint = f"such as {what}: {{event: Order Completed, within: 1 day}}"
-                self.report(item, f"{what} takes a mapping, this is {kind_of(item)}", hint)
+                self.report(item, f"'{what}' takes a mapping, this is {kind_of(item)}", hint)
         if not items:
-            self.report(node, f"{what} is empty")
+            self.report(node, f"'{what}' is empty")
         return [item for item in items if isinstance(item, YamlMapping)]
 
     def _then(self, node: YamlMapping) -> tree.Comparison | None:
-        known = self.check_keys(node, THEN_KEYS)
+        wait = node.key(names.WAIT)
+        if wait is not None:
+            self.report(wait, "'wait' belongs to 'then_not'", "what has happened need not be waited for: leave it out")
+        known = self.check_keys(node, (*THEN_KEYS, names.WAIT)) and wait is None
         stream = self.stream(node, of_parent=True)
         compared = self.count(node.get(names.COUNT))
         if not known or stream is None or compared is None:
@@ -229,13 +233,13 @@ class StreamReader(ValueReader):
         """The window of an event that must be old enough for the time after it to be up."""
         place, deadline = waits[0]
         if len(waits) > 1:
-            self.report(waits[1][0], "wait can be given once", "keep it at the longest deadline")
+            self.report(waits[1][0], "'wait' can be given once", "keep it at the longest deadline")
         elif of_parent:
-            self.report(place, "wait works for the outermost event only", "leave it out")
+            self.report(place, "'wait' works for the outermost event only", "leave it out")
         elif not isinstance(window, tree.Within) or window.of_parent:
-            self.report(place, "wait needs a 'within' of the event itself", "such as within: 7 days")
+            self.report(place, "'wait' needs a 'within' of the event itself", "such as within: 7 days")
         elif deadline is None:
-            self.report(place, "wait needs a 'within' next to it", "such as within: 1 day")
+            self.report(place, "'wait' needs a 'within' next to it", "such as within: 1 day")
         else:
             until = deadline.duration if isinstance(deadline, tree.Within) else deadline.farthest
             return between(until, added(window.duration, until), span=window.span)
@@ -248,8 +252,9 @@ class StreamReader(ValueReader):
         if node is None:
             return Operator.AT_LEAST, (tree.Number(1),)
         if not isinstance(node, YamlMapping):
-            hint = "such as count: {at_least: 2}, {at_most: 2} or {exactly: 2}"
-            self.report(node, f"count takes a mapping with one comparison, this is {kind_of(node)}", hint)
+            number = node.text if isinstance(node, YamlScalar) and isinstance(node.value, int) else "2"
+            hint = f"such as count: {{at_least: {number}}}, {{at_most: {number}}} or {{exactly: {number}}}"
+            self.report(node, f"'count' takes a mapping with one comparison, this is {kind_of(node)}", hint)
             return None
         if not self.check_keys(node, names.COUNT_OPERATORS):
             return None
@@ -259,11 +264,11 @@ class StreamReader(ValueReader):
         """The one operator among the keys of a mapping, and what it compares with."""
         given = [entry for entry in mapping.entries if entry.name in names.COUNT_OPERATORS]
         if not given:
-            self.report(mapping, f"{what} is compared with nothing", "such as equals: …, or exists: true")
+            self.report(mapping, f"'{what}' is compared with nothing", "such as equals: …, or exists: true")
             return None
         if len(given) > 1:
             hint = "make two conditions of it: all: [{…}, {…}]"
-            self.report(given[1].key, f"two comparisons of one {what}: '{given[0].name}' and '{given[1].name}'", hint)
+            self.report(given[1].key, f"two comparisons of one '{what}': '{given[0].name}' and '{given[1].name}'", hint)
             return None
         operator = names.COUNT_OPERATORS[given[0].name]
         arguments = self.arguments(operator, given[0].name, given[0].value)

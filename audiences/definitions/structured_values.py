@@ -7,6 +7,7 @@ and already reported, so that the rest can still be looked at.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Final
 
@@ -27,6 +28,17 @@ _MEANT: Final[dict[str, str]] = {**SYNONYMS, **SYMBOLS}
 def span_of(node: YamlNode) -> tree.Span | None:
     """Where a node was written, as offsets into the file's text; None for what doesn't come from a file."""
     return tree.Span(node.start, node.end) if node.start >= 0 else None
+
+
+def part_of(node: YamlScalar, part: tuple[int, int] | None) -> Location:
+    """Where a part of a scalar's text (from, to) is; the scalar's place where that can't be said."""
+    if part is None or node.style or node.where.column == 0 or "\n" in node.text:
+        return node.where
+    return replace(node.where, column=node.where.column + part[0])
+
+
+def _length(part: tuple[int, int] | None) -> int:
+    return part[1] - part[0] if part is not None else 0
 
 
 def unknown_key(name: str, known: Iterable[str]) -> tuple[str, str]:
@@ -66,10 +78,10 @@ class ValueReader:
         if isinstance(node, YamlScalar) and isinstance(node.value, str):
             if node.value:
                 return node.value
-            self.report(node, f"{what} is empty")
+            self.report(node, f"'{what}' is empty")
             return None
         hint = f"write '{node.text}' in quotes" if isinstance(node, YamlScalar) and node.text else ""
-        self.report(node, f"{what} must be text, this is {kind_of(node)}", hint)
+        self.report(node, f"'{what}' must be text, this is {kind_of(node)}", hint)
         return None
 
     def path(self, node: YamlNode, what: str) -> tree.Path | None:
@@ -82,14 +94,14 @@ class ValueReader:
         value = node.value if isinstance(node, YamlScalar) else None
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        self.report(node, f"{what} must be a whole number, this is {kind_of(node)}")
+        self.report(node, f"'{what}' must be a whole number, this is {kind_of(node)}")
         return None
 
     def switch(self, node: YamlNode, what: str) -> bool | None:
         """``true`` or ``false``."""
         if isinstance(node, YamlScalar) and isinstance(node.value, bool):
             return node.value
-        self.report(node, f"{what} must be true or false, this is {kind_of(node)}")
+        self.report(node, f"'{what}' must be true or false, this is {kind_of(node)}")
         return None
 
     def duration(self, node: YamlNode, what: str, units: Iterable[tree.Unit] = WINDOW_UNITS) -> tree.Duration | None:
@@ -100,12 +112,12 @@ class ValueReader:
             hint = f"write {example}"
             if isinstance(node, YamlScalar) and isinstance(node.value, int):
                 hint = f"a duration has a unit: {node.value} days or {node.value} hours"
-            self.report(node, f"{what} takes a duration, this is {kind_of(node)}", hint)
+            self.report(node, f"'{what}' takes a duration, this is {kind_of(node)}", hint)
             return None
         try:
             return duration_of(node.value, what, units, span=span_of(node))
         except DurationError as error:
-            self.report(node, str(error), error.hint)
+            self.problems.append(Problem(part_of(node, error.part), str(error), error.hint, length=_length(error.part)))
             return None
 
     # ── operands of reducers ────────────────────────────────────────────────────────────────────────────────
@@ -114,7 +126,7 @@ class ValueReader:
         """``property:``, ``context:`` or ``parent:`` with an optional ``as:``, out of a mapping."""
         given = [key for key in (names.PROPERTY, names.CONTEXT, names.PARENT) if mapping.get(key) is not None]
         if len(given) != 1:
-            problem = f"{what} needs a property" if not given else f"{what} takes one of {' and '.join(given)}"
+            problem = f"'{what}' needs a property" if not given else f"'{what}' takes one of {' and '.join(given)}"
             hint = f"such as {names.PROPERTY}: price" if not given else ""
             self.report(mapping if not given else mapping.key(given[1]) or mapping, problem, hint)
             return None
@@ -173,11 +185,11 @@ class ValueReader:
             argument = self.argument(node, key)
             return (argument,) if argument is not None else None
         if not node.items:
-            self.report(node, f"{key} needs a value, the list is empty")
+            self.report(node, f"'{key}' needs a value, the list is empty")
             return None
         if operator.value in ("equals", "differs"):
             several = Operator.ONE_OF if operator == Operator.EQUALS else Operator.NONE_OF
-            self.report(node, f"{key} takes one value, this is a list", f"write {several}: […]")
+            self.report(node, f"'{key}' takes one value, this is a list", f"write {several}: […]")
             return None
         read = [self.argument(item, key) for item in node.items]
         whole = tuple(argument for argument in read if argument is not None)
@@ -188,25 +200,33 @@ class ValueReader:
         if isinstance(node, YamlMapping):
             return self._other_value(node, key)
         if isinstance(node, YamlList):
-            self.report(node, f"{key} takes values, this is a list in a list")
+            self.report(node, f"'{key}' takes values, this is a list in a list")
             return None
         literal = literal_of(node)
         if literal is None:
-            self.report(node, f"{key} needs a value", "a missing value is asked for with absent: true")
+            self.report(node, f"'{key}' needs a value", "a missing value is asked for with absent: true")
         return literal
 
     def _other_value(self, node: YamlMapping, key: str) -> tree.Argument | None:
-        if len(node.entries) != 1 or node.entries[0].name not in (names.TRAIT, names.PARENT):
+        known = (names.TRAIT, names.PARENT)
+        if len(node.entries) == 1 and did_you_mean(node.entries[0].name, known):
+            if not self.check_keys(node, known):
+                return None
+        elif len(node.entries) != 1:
             hint = "possible: a value, {trait: …}, or {parent: …} for a property of the parent event"
-            self.report(node, f"{key} can't be compared with this mapping", hint)
+            self.report(node, f"'{key}' can't be compared with this mapping", hint)
+            return None
+        elif node.entries[0].name not in known:
+            hint = "a value, {trait: …} and {parent: …}, a property of the parent event, can be"
+            self.report(node.entries[0].key, f"'{node.entries[0].name}' can't be on the right of '{key}'", hint)
             return None
         entry = node.entries[0]
         path = self.path(entry.value, entry.name)
         if path is None:
             return None
         if entry.name == names.TRAIT:
-            return tree.Trait(path, span=span_of(node))
-        return tree.Property(path, of_parent=True, span=span_of(node))
+            return tree.Trait(path, span=span_of(entry.value))
+        return tree.Property(path, of_parent=True, span=span_of(entry.value))
 
 
 def literal_of(node: YamlScalar) -> tree.Literal | None:

@@ -18,24 +18,25 @@ from audiences.definitions.computation import (
 )
 from audiences.delivery.destinations import NOT_YET, TYPES
 from audiences.delivery.identifiers import DEFAULT, DEFAULT_WITH_ANONYMOUS, MOST_WITH_ALL, Chosen
-from audiences.delivery.messages import IDENTIFY, TRACK
+from audiences.delivery.messages import GROUP, IDENTIFY, TRACK
 from audiences.errors import Location, Problem
 from audiences.language.suggest import did_you_mean
 
-DEFAULT_CALLS: Final = (IDENTIFY,)
-"""What is sent if a definition has no ``send``, for traits and audiences alike.
+CALLS: Final[dict[Level, tuple[str, ...]]] = {
+    Level.USER: (IDENTIFY, TRACK),
+    Level.ACCOUNT: (GROUP, IDENTIFY, TRACK),
+}
+"""The calls that a computation can be sent as. Without ``send`` it is the first of them.
 
-As in Segment, where Identify is on and Track is switched on: an identify call says what is true of somebody
-and can be repeated, while "Audience Entered" starts campaigns, which nobody should do by leaving out a line.
+For users that is as in Segment, where Identify is on and Track is switched on: an identify call says what is true of
+somebody and can be repeated, while "Audience Entered" starts campaigns, which nobody should do by leaving out a line.
 """
 
-CALLS: Final = (IDENTIFY, TRACK)
 
-
-def calls_of(entry: DestinationEntry) -> tuple[str, ...]:
-    """The calls that an entry asks for, each once, in the order identify, track."""
-    asked = DEFAULT_CALLS if entry.send is None else entry.send
-    return tuple(call for call in CALLS if call in asked)
+def calls_of(computation: Computation, entry: DestinationEntry) -> tuple[str, ...]:
+    """The calls that an entry asks for, each once, in the order group, identify, track."""
+    possible = CALLS[computation.level]
+    return possible[:1] if entry.send is None else tuple(call for call in possible if call in entry.send)
 
 
 def strategy_of(computation: Computation, entry: DestinationEntry) -> Chosen:
@@ -111,16 +112,15 @@ def _entry(space: Space, computation: Computation, entry: DestinationEntry) -> I
     if entry.destination not in space.destinations:
         hint = did_you_mean(entry.destination, space.destinations)
         yield problem(f"unknown destination '{entry.destination}'", hint)
-    if computation.level is Level.ACCOUNT:
-        yield problem("delivery of account-level computations: not yet", not_yet=True)
-        return
+    possible = CALLS[computation.level]
     for call in entry.send or ():
-        if call == "group":
+        if call == GROUP and call not in possible:
             yield problem("`send: group` is for account-level computations", "use identify or track")
-        elif call not in CALLS:
-            yield problem(f"unknown call '{call}' in `send`", did_you_mean(call, CALLS) or "identify or track")
+        elif call not in possible:
+            hint = did_you_mean(call, possible) or " or ".join(possible)
+            yield problem(f"unknown call '{call}' in `send`", hint)
     if entry.send == ():
-        yield problem("`send` names no call", "leave it out for identify")
+        yield problem("`send` names no call", f"leave it out for {possible[0]}")
     if entry.filter is not None:
         yield problem("`filter` of a destination: not yet", not_yet=True)
     yield from (problem(what, hint) for what, hint in _strategy_mistakes(strategy_of(computation, entry)))

@@ -20,6 +20,7 @@ from audiences.events.values import json_of_value, json_text, value_expression
 
 IDENTIFY: Final = "identify"
 TRACK: Final = "track"
+GROUP: Final = "group"
 
 EVENT_NAMES: Final[Mapping[str, str]] = {
     "entered": "Audience Entered",
@@ -116,7 +117,12 @@ def render(messages: pl.DataFrame, envelope: Envelope, enrichment: pl.DataFrame)
         how="left",
         maintain_order="left",
     )
-    text = pl.when(pl.col("call") == IDENTIFY).then(_identify(envelope, columns)).otherwise(_track(envelope, columns))
+    call = pl.col("call")
+    text = (
+        pl.when(call == IDENTIFY).then(_identify(envelope, columns))
+        .when(call == GROUP).then(_group(envelope, columns))
+        .otherwise(_track(envelope, columns))
+    )  # fmt: skip
     return rows.select(text.alias("message")).to_series()
 
 
@@ -164,6 +170,19 @@ def _track(envelope: Envelope, columns: Mapping[str, str]) -> pl.Expr:
         pl.lit('"context":') + context,
         _integrations(envelope),
         pl.lit('"properties":') + body,
+    )
+
+
+def _group(envelope: Envelope, columns: Mapping[str, str]) -> pl.Expr:
+    """About an account: its id is the identifier, and stands for the user that there isn't."""
+    body = _object(*_enrichment(columns, {envelope.key}), _member(envelope.key, pl.col("value").fill_null("null")))
+    return _object(
+        pl.lit('"type":"group"'),
+        _member("groupId", _quoted("identifier_value")),
+        *_head(),
+        pl.lit('"context":') + _object(pl.lit('"personas":' + envelope.personas())),
+        _integrations(envelope),
+        pl.lit('"traits":') + body,
     )
 
 

@@ -12,14 +12,15 @@ from typing import Final
 
 import polars as pl
 
-from audiences.definitions.computation import Computation, DestinationEntry, Space
+from audiences.definitions.computation import Computation, DestinationEntry, Level, Space
 from audiences.delivery.checks import calls_of, check_destination, check_entry, strategy_of
 from audiences.delivery.destinations import TYPES
 from audiences.delivery.destinations.base import Batch, EventDestination, Sync
-from audiences.delivery.identifiers import Chosen, identifiers_of, strategy_text
-from audiences.delivery.messages import Envelope, render, with_message_ids
+from audiences.delivery.identifiers import Chosen, identifiers_of
+from audiences.delivery.messages import GROUP, Envelope, render, with_message_ids
 from audiences.delivery.planner import DeliveryPlan, Situation, plan
 from audiences.delivery.results import DeliveryResult
+from audiences.delivery.subjects import strategy_of_call, subjects_of
 from audiences.errors import AudiencesError, DeliveryError, Problem, StateError
 from audiences.state import Acknowledged, State
 from audiences.state.acknowledged import ACKNOWLEDGED
@@ -59,21 +60,27 @@ class Job:
         return self.acknowledged.syncs(self.key) == 0
 
     def plan(self) -> DeliveryPlan:
-        """What is to be sent, and what can't be."""
-        source = self.source
-        with reading(source):
-            snapshot = source.scan_snapshot(self.key).collect()
-        return plan(
-            Situation(
-                kind=self.computation.kind,
-                snapshot=snapshot,
-                departures=source.departures(self.key),
-                identifiers=self.identifiers,
-                acknowledged=self.acknowledged.rows(self.key),
-                calls=self.calls,
-                strategy=self.strategy,
-                as_of=source.as_of,
+        """What is to be sent, and what can't be: about accounts first, then about users."""
+        known = self.acknowledged.rows(self.key)
+        plans = []
+        for part in subjects_of(self.source, self.computation, self.calls, self.strategy, self.identifiers):
+            planned = plan(
+                Situation(
+                    kind=self.computation.kind,
+                    snapshot=part.snapshot,
+                    departures=part.departures,
+                    identifiers=part.identifiers,
+                    acknowledged=known.filter((pl.col("call") == GROUP) == part.are_accounts),
+                    calls=part.calls,
+                    strategy=part.strategy,
+                    as_of=self.source.as_of,
+                )
             )
+            plans.append(replace(planned, conflicts=planned.conflicts + part.conflicts))
+        return DeliveryPlan(
+            messages=pl.concat([planned.messages for planned in plans]),
+            no_identifier=sum(planned.no_identifier for planned in plans),
+            conflicts=sum(planned.conflicts for planned in plans),
         )
 
     def result(self, planned: DeliveryPlan) -> DeliveryResult:
@@ -150,7 +157,7 @@ def _jobs(
                 computation=item,
                 entry=entry,
                 envelope=Envelope.of(item, entry, space),
-                calls=calls_of(entry),
+                calls=calls_of(item, entry),
                 strategy=strategy_of(item, entry),
                 acknowledged=acknowledged,
                 identifiers=identifiers,
@@ -261,26 +268,49 @@ def _batches(job: Job, messages: pl.DataFrame, progress: ProgressReport | None) 
     done = 0
     for part in messages.iter_slices(ROWS_PER_BATCH):
         rows = with_message_ids(part, job.envelope)
-        yield Batch(rows, render(rows, job.envelope, _enrichment(job, rows)))
+        yield Batch(rows, _rendered(job, rows))
         done += rows.height
         if progress is not None:
             progress(job.entry.destination, job.key, done, messages.height)
 
 
-def _enrichment(job: Job, rows: pl.DataFrame) -> pl.DataFrame:
+def _rendered(job: Job, rows: pl.DataFrame) -> pl.Series:
+    """The messages of planned rows, in which accounts come before users: their ids may be the same."""
+    about_accounts = pl.col("call") == GROUP
+    accounts, users = rows.filter(about_accounts), rows.filter(~about_accounts)
+    return pl.concat(
+        [
+            render(accounts, job.envelope, _enrichment(job, accounts, Level.ACCOUNT)),
+            render(users, job.envelope, _enrichment(job, users, Level.USER)),
+        ]
+    )
+
+
+def _enrichment(job: Job, rows: pl.DataFrame, level: Level) -> pl.DataFrame:
+    """The traits to add, of the profiles or accounts that messages are about.
+
+    Where a computation has messages about both, a trait of the one is not there for the other.
+    """
+    names = job.envelope.enrich
     ids = rows.select(id="profile_id").unique()
-    if not job.envelope.enrich:
+    if not names:
         return ids
+    found = job.source.profiles() if level is Level.USER else job.source.accounts()
     with reading(job.source):
-        profiles = job.source.profiles().select("id", "traits").join(ids.lazy(), on="id", how="semi").collect()
-    return trait_values(job.source, profiles, job.envelope.enrich)
+        owners = found.select("id", "traits").join(ids.lazy(), on="id", how="semi").collect()
+    if job.computation.level is Level.USER:
+        return trait_values(job.source, owners, names)
+    known = job.source.manifest.computations if job.source.manifest else {}
+    own = [name for name in names if name not in known or known[name].level is level]
+    values = trait_values(job.source, owners, own, level)
+    return values.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in own)
 
 
 def _acknowledged_rows(job: Job, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         pl.lit(job.key).alias("computation"),
         pl.lit(job.source.run, pl.Int64).alias("run"),
-        pl.lit(strategy_text(job.strategy)).alias("strategy"),
+        strategy_of_call(job.strategy).alias("strategy"),
         attempts="attempt",
         as_of=pl.lit(job.source.as_of).cast(ACKNOWLEDGED["as_of"]),
     ).select(pl.col(name).cast(dtype) for name, dtype in ACKNOWLEDGED.items())
@@ -290,7 +320,7 @@ def _with_samples(job: Job, planned: DeliveryPlan, result: DeliveryResult) -> De
     if not result.created:
         return result
     rows = with_message_ids(planned.messages.head(SAMPLES), job.envelope)
-    return replace(result, samples=tuple(render(rows, job.envelope, _enrichment(job, rows)).to_list()))
+    return replace(result, samples=tuple(_rendered(job, rows).to_list()))
 
 
 def _failed(job: Job, error: AudiencesError) -> DeliveryResult:

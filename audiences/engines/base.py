@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from audiences.events import PreparedInputs
 
 Progress = Callable[[int, int], None]
-"""Called with (profiles done, profiles in all) after each bucket."""
+"""Called with (profiles or accounts done, how many there are in all) after each bucket; each pass counts them again."""
 
 
 class Engine(Protocol):
@@ -34,13 +34,14 @@ class Engine(Protocol):
         progress: Progress | None = None,
         *,
         given: Mapping[str, pl.DataFrame] | None = None,
+        seconds: dict[str, float] | None = None,
     ) -> dict[str, pl.DataFrame]:
         """The snapshot of every computation of the plan, by key, in plan order.
 
         Each frame has ``id`` (String, unique, sorted by code point) and ``value`` (String, canonical JSON
         text, never null); an audience's frame has its members only, with ``true``. ``given`` has frames of
         the same form for ``plan.given``: the last snapshots of disabled computations that others use; without
-        one it has no values.
+        one it has no values. ``seconds``, if given, gets each computation's share of the time, by key.
 
         Raises:
             NotYetError: the plan has a computation with refusals.

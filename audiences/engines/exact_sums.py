@@ -45,9 +45,7 @@ def scaled(numbers: pl.Series, texts: pl.Series, places: int) -> pl.Series:
     """The numbers times ``10**places`` as Int64, null where that isn't exactly what the text says."""
     power = pl.Series([float(10**places)]).new_from_index(0, len(numbers))
     integers = (numbers * power).round()
-    frame = pl.DataFrame(
-        {"number": numbers, "text": texts, "integer": integers, "back": divided(integers, power)}
-    )
+    frame = pl.DataFrame({"number": numbers, "text": texts, "integer": integers, "back": divided(integers, power)})
     exact = (
         (pl.col("text").str.len_bytes() <= LONGEST_TEXT)
         & (pl.col("integer").abs() < float(LARGEST))

@@ -92,9 +92,7 @@ def one_of(left: Side, arguments: Sequence[Side]) -> pl.Expr:
 
 def contains(left: Side, arguments: Sequence[Side]) -> pl.Expr:
     """Whether one of the arguments is a substring."""
-    return any_of(
-        left.text.str.contains(argument.text, literal=True).fill_null(False) for argument in arguments
-    )
+    return any_of(left.text.str.contains(argument.text, literal=True).fill_null(False) for argument in arguments)
 
 
 def starts_with(left: Side, arguments: Sequence[Side]) -> pl.Expr:
@@ -151,13 +149,9 @@ NEGATIONS: Final[dict[Operator, Operator]] = {
 does."""
 
 RELATIVE: Final[dict[Operator, RelativeComparator]] = {
-    Operator.WITHIN_LAST: lambda value, as_of, length: value.is_between(
-        clamped(as_of - length), clamped(as_of)
-    ),
+    Operator.WITHIN_LAST: lambda value, as_of, length: value.is_between(clamped(as_of - length), clamped(as_of)),
     Operator.BEFORE_LAST: lambda value, as_of, length: value <= clamped(as_of - length),
-    Operator.WITHIN_NEXT: lambda value, as_of, length: value.is_between(
-        clamped(as_of), clamped(as_of + length)
-    ),
+    Operator.WITHIN_NEXT: lambda value, as_of, length: value.is_between(clamped(as_of), clamped(as_of + length)),
     Operator.AFTER_NEXT: lambda value, as_of, length: value >= clamped(as_of + length),
 }
 """Operators that compare a timestamp with as-of and a duration, all in microseconds since 1970."""

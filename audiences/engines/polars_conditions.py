@@ -27,7 +27,7 @@ class Rows:
     def add(self, values: pl.Series) -> str:
         """Adds a column, one value per row, and returns its name."""
         name = f"made {self.frame.width}"
-        self.frame = self.frame.with_columns(values.alias(name))
+        self.frame = self.frame.hstack([values.alias(name)])
         return name
 
 
@@ -45,6 +45,10 @@ class Scope(ABC):
         Raises:
             NotYetError: the scalar has no value on these rows.
         """
+
+    def of_users(self, asks: tree.AnyUser | tree.AllUsers) -> pl.Expr:
+        """A Boolean expression, never null: whether the condition holds for one or all users of an account."""
+        raise TypeError("only an account has users")
 
     def side(self, scalar: tree.Scalar) -> Side | Elements:
         """The scalar as one side of a comparison."""
@@ -65,6 +69,8 @@ def holds(condition: tree.Condition, scope: Scope) -> pl.Expr:
             return reduce(operator.or_, [holds(operand, scope) for operand in operands])
         case tree.Not(operand=operand):
             return ~holds(operand, scope)
+        case tree.AnyUser() | tree.AllUsers():
+            return scope.of_users(condition)
         case tree.Comparison():
             return comparison(condition, scope)
     raise NotYetError(f"{type(condition).__name__} conditions: not yet")
@@ -98,11 +104,7 @@ def argument(item: tree.Argument, scope: Scope) -> Side | Elements:
         case tree.Trait() | tree.Property():
             side = scope.side(item)
             # A copy, so that a list on both sides is compared element by element with itself.
-            return (
-                Elements(scope.rows.add(scope.rows.frame[side.column]))
-                if isinstance(side, Elements)
-                else side
-            )
+            return Elements(scope.rows.add(scope.rows.frame[side.column])) if isinstance(side, Elements) else side
     raise NotYetError(f"{type(item).__name__} on the right of a comparison: not yet")
 
 

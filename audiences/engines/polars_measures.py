@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from audiences.engines import polars_value_counts
-from audiences.engines.polars_events import Selected, select
+from audiences.engines.polars_events import Nested, Selected, select
 from audiences.engines.polars_profiles import Profiles
 from audiences.engines.polars_statistics import grouped, operand
 from audiences.events.values import VALUE
@@ -16,15 +16,21 @@ from audiences.language.selections import Measure
 
 
 def measured(
-    frame: pl.DataFrame, measures: Sequence[Measure], as_of: datetime, profiles: Profiles
+    frame: pl.DataFrame,
+    measures: Sequence[Measure],
+    as_of: datetime,
+    profiles: Profiles,
+    nested: Nested,
 ) -> dict[Measure, pl.Series]:
     """The values of all ``measures`` of the events in ``frame`` (of one name), one per profile of the bucket.
+
+    ``nested`` computes what stands inside their conditions.
 
     Null is no value. Counts are Int64; sum, avg, min and max Float64; ``mode`` and ``as string`` String;
     first, last and unique lists VALUE.
     """
     selections = list(dict.fromkeys(item.selection for item in measures))
-    selected = select(frame, selections, as_of, profiles)
+    selected = select(frame, selections, as_of, profiles, nested)
     results: dict[Measure, pl.Series] = {}
     for column, items in by_array(selected, measures).items():
         results |= of_rows(selected if column is None else elements(selected, column), items)

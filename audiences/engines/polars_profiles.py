@@ -1,8 +1,7 @@
-"""The profiles of a bucket and what is known of them: traits, computed values, measures of events."""
+"""The profiles of a bucket, or its accounts, and what is known of them: traits, computed values, measures of events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -11,9 +10,10 @@ import polars as pl
 
 from audiences.definitions.computation import Computation, Kind
 from audiences.engines.polars_conditions import Rows, Scope
+from audiences.events.accounts import users_of_accounts
 from audiences.events.json_columns import values_at
 from audiences.events.needs import column_name
-from audiences.events.values import value_of_json
+from audiences.events.values import value_expression, value_of_json
 from audiences.language import tree
 from audiences.language.selections import Measure, Statistic, measure
 
@@ -23,10 +23,11 @@ COUNTED: Final = frozenset({Statistic.COUNT, Statistic.UNIQUE_COUNT})
 ID: Final = "id"
 ANONYMOUS: Final = "anonymous"
 VALUE_OF: Final = "value"
+NO_SNAPSHOT: Final = pl.DataFrame(schema={ID: pl.String, VALUE_OF: pl.String})
 
 
 class Profiles(Rows):
-    """The profiles of a bucket, one per row; ``computed`` and ``measured`` say which column has what."""
+    """The profiles, or accounts, of a bucket, one per row; ``computed`` and ``measured`` say which column has what."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
         super().__init__(frame)
@@ -35,20 +36,31 @@ class Profiles(Rows):
         self._paths: dict[tree.Path, str] = {}
         self._zeros: dict[Measure, str] = {}
 
-    def give(self, snapshots: Mapping[str, pl.DataFrame], computations: Iterable[Computation]) -> None:
-        """Takes the values of computations that aren't computed in this run from their last snapshots.
+    def give(self, computation: Computation, snapshot: pl.DataFrame | None) -> None:
+        """Takes the values of a computation from a snapshot (``id``, ``value``) of these profiles.
 
         A profile that isn't in an audience's snapshot is not a member; without a snapshot nobody is.
         """
-        for computation in computations:
-            snapshot = snapshots.get(computation.key)
-            if snapshot is None:
-                snapshot = pl.DataFrame(schema={ID: pl.String, "value": pl.String})
-            joined = self.frame.select(ID).join(snapshot, on=ID, how="left", maintain_order="left")
-            text = pl.col("value")
-            if computation.kind is Kind.AUDIENCE:
-                text = text.fill_null("false")
-            self.computed[computation.key] = self.add(joined.select(value_of_json(text)).to_series())
+        joined = self.frame.select(ID).join(self.in_range(snapshot), on=ID, how="left", maintain_order="left")
+        text = pl.col(VALUE_OF)
+        if computation.kind is Kind.AUDIENCE:
+            text = text.fill_null("false")
+        self.computed[computation.key] = self.add(joined.select(value_of_json(text)).to_series())
+
+    def in_range(self, snapshot: pl.DataFrame | None) -> pl.DataFrame:
+        """The rows of a snapshot that these profiles may have: a bucket is a range of ids."""
+        if snapshot is None:
+            return NO_SNAPSHOT
+        first, last = self.frame.select(first=pl.col(ID).min(), last=pl.col(ID).max()).row(0)
+        return snapshot.filter(pl.col(ID).is_between(pl.lit(first, pl.String), pl.lit(last, pl.String)))
+
+    def give_of_accounts(self, computation: Computation, snapshot: pl.DataFrame | None) -> None:
+        """Takes an account-level audience from a snapshot of accounts: true if an account of the user is a member."""
+        members = (NO_SNAPSHOT if snapshot is None else snapshot).select(account=ID)
+        rows = users_of_accounts(self.frame).join(members, on="account", how="semi").get_column("row").unique()
+        found = pl.repeat(False, self.frame.height, dtype=pl.Boolean, eager=True).scatter(rows, True)
+        text = pl.when(found).then(pl.lit("true")).otherwise(pl.lit("false"))
+        self.computed[computation.key] = self.add(pl.select(value_expression("boolean", text)).to_series())
 
     def trait(self, path: tree.Path) -> str:
         """The column of a computation's value, or of a path into it; else of a custom trait."""
@@ -71,9 +83,7 @@ class Profiles(Rows):
 class ProfileScope(Scope):
     """The profiles as one computation sees them. ``audience``: counts of nothing are 0."""
 
-    def __init__(
-        self, profiles: Profiles, as_of: datetime, *, since: datetime | None, audience: bool
-    ) -> None:
+    def __init__(self, profiles: Profiles, as_of: datetime, *, since: datetime | None, audience: bool) -> None:
         super().__init__(profiles, as_of)
         self.profiles = profiles
         self.since = since
@@ -100,7 +110,5 @@ def inside(values: pl.Series, path: tree.Path) -> pl.Series:
     """
     is_json = pl.col("kind") == "json"
     texts = values.struct.unnest().select(pl.when(is_json).then(pl.col("text"))).to_series().to_list()
-    read: dict[str | None, object] = {
-        text: None if text is None else orjson.loads(text) for text in set(texts)
-    }
+    read: dict[str | None, object] = {text: None if text is None else orjson.loads(text) for text in set(texts)}
     return values_at([{VALUE_OF: read[text]} for text in texts], (VALUE_OF, *path))

@@ -6,8 +6,8 @@ from typing import Final
 
 import polars as pl
 
-from audiences.definitions.computation import Computation, JSONValue, Kind, Missing
-from audiences.engines.polars_conditions import holds
+from audiences.definitions.computation import Computation, JSONValue, Kind, Level, Missing
+from audiences.engines.polars_conditions import Rows, Scope, holds
 from audiences.engines.polars_profiles import ANONYMOUS, ID, Profiles, ProfileScope
 from audiences.events.values import (
     VALUE,
@@ -39,10 +39,21 @@ def computed(computation: Computation, profiles: Profiles, scope: ProfileScope) 
 
 def membership(condition: pl.Expr, computation: Computation, profiles: Profiles) -> pl.Series:
     """Who is a member. Anonymous profiles are left out last, unless the audience includes them."""
-    member = condition if computation.include_anonymous_users else condition & ~pl.col(ANONYMOUS)
+    everyone = computation.include_anonymous_users or computation.level is Level.ACCOUNT
+    member = condition if everyone else condition & ~pl.col(ANONYMOUS)
     text = pl.when(member).then(pl.lit("true")).otherwise(pl.lit("false"))
-    # Not by select: a condition without columns is a single value there.
-    return profiles.frame.with_columns(value_expression("boolean", text).alias("member")).get_column("member")
+    return of_rows(value_expression("boolean", text), profiles)
+
+
+def truth(condition: tree.Condition, scope: Scope) -> pl.Series:
+    """Whether a condition holds, for each row of the scope."""
+    return of_rows(holds(condition, scope), scope.rows)
+
+
+def of_rows(expression: pl.Expr, rows: Rows) -> pl.Series:
+    """The expression's value for each row."""
+    # Not by select: an expression without columns is a single value there.
+    return rows.frame.with_columns(expression.alias("it")).get_column("it")
 
 
 def as_values(results: pl.Series) -> pl.Series:

@@ -202,9 +202,7 @@ def added(item: Measure, source: Source, name: str, *, average: bool) -> Part:
         divisor = pl.col(present).cast(pl.Int64) * scale if average else pl.lit(scale, dtype=pl.Int64)
         parts = groups.select(exact.then(pl.col(added_up)).alias("total"), divisor.alias("divisor"))
         result = quotients(parts["total"], parts["divisor"]).alias(name)
-        rest = groups.select(pl.col(OWNER), result, present).filter(
-            (pl.col(present) > 0) & pl.col(name).is_null()
-        )
+        rest = groups.select(pl.col(OWNER), result, present).filter((pl.col(present) > 0) & pl.col(name).is_null())
         if rest.is_empty():
             return result
         owners, values = added_one_by_one(item, source, rest[OWNER], average=average)
@@ -213,9 +211,7 @@ def added(item: Measure, source: Source, name: str, *, average: bool) -> Part:
     return Part(expressions, finish)
 
 
-def added_one_by_one(
-    item: Measure, source: Source, owners: pl.Series, *, average: bool
-) -> tuple[pl.Series, pl.Series]:
+def added_one_by_one(item: Measure, source: Source, owners: pl.Series, *, average: bool) -> tuple[pl.Series, pl.Series]:
     """Exact sums or averages for some ``owners``, in decimals; too large for a Float64 is null."""
     column = operand(item)
     mask = source.selected.masks[item.selection]
@@ -225,9 +221,7 @@ def added_one_by_one(
         *([] if mask is None else [pl.col(mask)]),
     )
     groups = rows.group_by(OWNER).agg(pl.col(text_of(column)))
-    values = [
-        rounded(exact_sum(texts), len(texts) if average else 1) for texts in groups[text_of(column)].to_list()
-    ]
+    values = [rounded(exact_sum(texts), len(texts) if average else 1) for texts in groups[text_of(column)].to_list()]
     return groups[OWNER], pl.Series(values, dtype=pl.Float64)
 
 

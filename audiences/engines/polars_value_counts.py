@@ -25,14 +25,10 @@ def counted_values(selected: Selected, column: str, measures: Iterable[Measure])
     and ordered as text, by code point.
     """
     items = list(measures)
-    names = {
-        selection: f"times {number}"
-        for number, selection in enumerate(dict.fromkeys(i.selection for i in items))
-    }
+    names = {selection: f"times {number}" for number, selection in enumerate(dict.fromkeys(i.selection for i in items))}
     table = count_table(selected, column, names)
     parts = {
-        item: PARTS[item.statistic](item, names[item.selection], f"{number} ")
-        for number, item in enumerate(items)
+        item: PARTS[item.statistic](item, names[item.selection], f"{number} ") for number, item in enumerate(items)
     }
     expressions = {name: made for part in parts.values() for name, made in part.expressions.items()}
     if any(item.statistic is Statistic.UNIQUE_LIST for item in items):
@@ -44,10 +40,7 @@ def counted_values(selected: Selected, column: str, measures: Iterable[Measure])
 def count_table(selected: Selected, column: str, names: dict[Selection, str]) -> pl.DataFrame:
     """How often each profile has each text, per selection; sorted by profile and text."""
     masks = {name: selected.masks[selection] for selection, name in names.items()}
-    times = {
-        name: (pl.len() if mask is None else pl.col(mask).sum()).cast(pl.Int64)
-        for name, mask in masks.items()
-    }
+    times = {name: (pl.len() if mask is None else pl.col(mask).sum()).cast(pl.Int64) for name, mask in masks.items()}
     rows = selected.frame.select(
         OWNER,
         *dict.fromkeys(mask for mask in masks.values() if mask is not None),

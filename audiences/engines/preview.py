@@ -7,9 +7,8 @@ from datetime import datetime
 
 import polars as pl
 
-from audiences.definitions.computation import InputPaths
 from audiences.engines.base import Engine
-from audiences.events import open_inputs
+from audiences.events import Inputs
 from audiences.plan import Plan
 
 ProgressReport = Callable[[str, int, int], None]
@@ -17,7 +16,7 @@ ProgressReport = Callable[[str, int, int], None]
 
 
 def compute_in_memory(
-    engine: Engine, plan: Plan, sources: InputPaths, as_of: datetime, progress: ProgressReport | None = None
+    engine: Engine, plan: Plan, inputs: Inputs, as_of: datetime, progress: ProgressReport | None = None
 ) -> dict[str, pl.DataFrame]:
     """The stored form of every computation's snapshot (``id``, ``value`` JSON text) at ``as_of`` (UTC), by
     key.
@@ -26,7 +25,7 @@ def compute_in_memory(
         InputError: inputs that can't be read. NotYetError: a computation that the engine refuses.
     """
     report = progress or (lambda what, done, total: None)
-    with open_inputs(sources).prepare(
+    with inputs.prepare(
         plan.needs, as_of=as_of, progress=lambda done, total: report("reading events", done, total)
     ) as prepared:
         return engine.compute(plan, prepared, as_of, lambda done, total: report("computing", done, total))

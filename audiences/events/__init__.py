@@ -1,9 +1,10 @@
 """Reading Parquet as it comes: normalised events, rejects with reasons, owners, and profiles in buckets."""
 
+from audiences.events.buckets import Bucket
 from audiences.events.inputs import Inputs, open_inputs
 from audiences.events.needs import EventNeeds, column_name
 from audiences.events.prepare import Limits
-from audiences.events.prepared import Bucket, PreparedInputs, Statistics
+from audiences.events.prepared import PreparedInputs, Statistics
 from audiences.events.rejects import Reason, Rejects, Sample
 from audiences.events.tables import InputFrames, Source
 

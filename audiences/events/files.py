@@ -13,14 +13,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from audiences.errors import InputError, NotYetError
+from audiences.errors import InputError
+from audiences.events.lake_places import lake_place
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
 
 _SUFFIXES: Final = (".parquet", ".pq")
 _WILDCARDS: Final = re.compile(r"[*?\[]")
-_LAKE_FOLDER: Final = re.compile(r"^segment_type=", re.IGNORECASE)
 _MAGIC: Final = (b"PAR1", b"PARE")
 _TAIL: Final = 8  # a Parquet file ends with the length of its footer in four bytes, and four bytes of magic
 
@@ -43,16 +43,16 @@ def find_files(location: str, what: str = "events") -> list[FoundFile]:
     folder's on the way, starts with ``_`` or ``.``; a file or a glob gives what it names. ``what`` names
     the source in messages.
 
-    Raises ``InputError`` where nothing is there or it may not be read, ``NotYetError`` for the data lake
-    layout (folders ``segment_type=…``).
+    Raises ``InputError`` where nothing is there or it may not be read, and for folders ``segment_type=…`` of anything
+    but events: only these have the data lake layout.
     """
     found = _remote(location, what) if "://" in location else _local(location, what)
-    for file in found:
-        if any(_LAKE_FOLDER.match(part) for part in PurePosixPath(file.path).parts):
-            raise NotYetError(
-                "data lake layout: not yet",
+    for file in found if what != "events" else ():
+        if lake_place(file.path) is not None:
+            raise InputError(
+                f"the {what} are in folders of a data lake",
                 where=file.path,
-                hint=f"the {what} must be one table, without segment_type=… folders",
+                hint="only events have this layout; others are one table, without folders segment_type=…",
             )
     return sorted(found, key=lambda file: file.path)
 

@@ -113,6 +113,12 @@ def external_ids(identifiers: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def is_anonymous() -> pl.Expr:
+    """Whether a profile has an anonymous_id and no other identifier, by its ``external_ids``."""
+    types = pl.col("external_ids").list.eval(pl.element().struct.field("type") == "anonymous_id")
+    return (pl.col("external_ids").list.len() > 0) & types.list.all()
+
+
 def owners(identities: pl.DataFrame, identifiers: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Who owns the rows of each identity: ``identity``, ``profile``; and how many identities several
     profiles hold.

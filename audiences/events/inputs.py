@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from audiences.definitions.computation import InputPaths
 from audiences.errors import InputError
+from audiences.events.catalogue import Asked, Catalogue, needs_of, read_catalogue
+from audiences.events.lake import lake_tables
 from audiences.events.needs import EventNeeds
 from audiences.events.prepare import Limits, Progress, Tables, prepare
 from audiences.events.prepared import PreparedInputs
@@ -23,6 +25,7 @@ class Inputs:
     def __init__(self, sources: InputPaths | InputFrames, *, skip_unreadable: bool = False) -> None:
         self._tables = {name: open_tables(getattr(sources, name), name) for name in _SOURCES}
         self._has_accounts = sources.accounts is not None
+        self._max_clock_skew = sources.max_clock_skew if isinstance(sources, InputPaths) else None
         self._skip_unreadable = skip_unreadable
 
     def fingerprint(self) -> str:
@@ -58,7 +61,7 @@ class Inputs:
         Use the result in a ``with`` statement: many events are spilled to a temporary folder. ``progress``
         is called with rows done and rows in all. Raises ``InputError`` for a file that can't be read (with
         ``skip_unreadable`` an event file is counted as rejected instead), and for tables without the
-        columns that are required.
+        columns that are required; and as ``lake.lake_tables`` does for names in a data lake.
         """
         rejects = Rejects()
         instant = as_of.astimezone(UTC) if as_of.tzinfo else as_of.replace(tzinfo=UTC)
@@ -66,12 +69,20 @@ class Inputs:
         if self._skip_unreadable:
             events = [table for table in events if _is_readable(table, rejects)]
         tables = Tables(
-            events,
+            lake_tables(events, needs, instant, self._max_clock_skew),
             self._tables["profiles"],
             self._tables["accounts"] if self._has_accounts else None,
             self._tables["suppressed"],
         )
         return prepare(tables, needs, instant, rejects, progress, limits)
+
+    def catalogue(self, asked: Asked, *, progress: Progress | None = None) -> Catalogue:
+        """Which of the events and fields that are asked about are in the inputs, whenever they happened.
+
+        One pass, in little memory. Raises as ``prepare`` does.
+        """
+        events = lake_tables(self._tables["events"], needs_of(asked), datetime.max.replace(tzinfo=UTC))
+        return read_catalogue(events, self._tables["profiles"], self._tables["accounts"], asked, progress)
 
 
 def _is_readable(table: Table, rejects: Rejects) -> bool:
@@ -89,7 +100,6 @@ def _is_readable(table: Table, rejects: Rejects) -> bool:
 def open_inputs(sources: InputPaths | InputFrames, *, skip_unreadable: bool = False) -> Inputs:
     """Find the inputs. ``InputFrames`` takes Polars frames and paths alike, the same code underneath.
 
-    Raises ``InputError`` where a source is missing, empty or not permitted, ``NotYetError`` for the data
-    lake layout.
+    Raises ``InputError`` where a source is missing, empty or not permitted.
     """
     return Inputs(sources, skip_unreadable=skip_unreadable)

@@ -22,11 +22,14 @@ from typing import Final
 
 import polars as pl
 
-from audiences.events.calls import latest_traits
+from audiences.events.accounts import Dealing, every_account
+from audiences.events.buckets import BucketPlan
 from audiences.events.copies import content, without_copies
 from audiences.events.instants import INSTANT
+from audiences.events.lake import LakeTable
+from audiences.events.lake_rows import read_lake_rows
 from audiences.events.needs import EventNeeds, column_name
-from audiences.events.prepared import BucketPlan, PreparedInputs, Statistics
+from audiences.events.prepared import PreparedInputs, Statistics
 from audiences.events.profiles import read_accounts, read_profiles, read_suppressed
 from audiences.events.rejects import Rejects
 from audiences.events.rows import CALLS, CONTENT, read_rows
@@ -84,7 +87,8 @@ def prepare(
         read = _read(tables.events, needs, rejects, shelf, parts, limits.rows_in_bucket, count)
         seen, accepted = _settle(shelf, parts, needs, as_of)
         universe = make_universe(table, seen, suppressed)
-        plan = _plan(universe, seen, limits)
+        weights = _weights(universe, seen)
+        plan = BucketPlan.cut(weights, rows=limits.rows_in_bucket, most=limits.most_parts)
         _share_out(shelf, parts, universe, plan)
     except BaseException:
         if folder:
@@ -96,7 +100,7 @@ def prepare(
         duplicates=read.accepted - accepted,
         identifier_conflicts=universe.conflicts,
         bytes_read=sum(table.size for table in tables.events),
-        files=len(tables.events),
+        files=sum(table.files for table in tables.events),
     )
 
     def events(number: int) -> pl.DataFrame:
@@ -107,9 +111,8 @@ def prepare(
 
     @cache
     def accounts() -> pl.DataFrame:
-        if tables.accounts is not None:
-            return read_accounts(tables.accounts, rejects)
-        return latest_traits(groups, "group_id").rename({"group_id": "account_id"})
+        table = None if tables.accounts is None else read_accounts(tables.accounts, rejects)
+        return every_account(table, groups, universe.profiles)
 
     return PreparedInputs(
         universe.profiles,
@@ -120,6 +123,7 @@ def prepare(
         events=events,
         accounts=accounts,
         close=folder.cleanup if folder else _nothing,
+        dealing=Dealing(shelf, weights, limits.rows_in_bucket, limits.most_parts),
     )
 
 
@@ -156,7 +160,10 @@ def _read(
     rows = accepted = 0
     waiting: list[pl.DataFrame] = []
     for table in tables:
-        for height, frame in read_rows(table, needs, rejects):
+        batches = (
+            read_lake_rows(table, needs, rejects) if isinstance(table, LakeTable) else read_rows(table, needs, rejects)
+        )
+        for height, frame in batches:
             waiting.append(frame)
             if parts == 1 or sum(one.height for one in waiting) >= rows_at_once:
                 _put_down(shelf, waiting, parts)
@@ -251,21 +258,12 @@ def _no_rows(needs: EventNeeds) -> pl.DataFrame:
 # ── 4. share out ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _plan(universe: Universe, seen: Seen, limits: Limits) -> BucketPlan:
-    """Cut the universe, in the order of ids, into buckets of so many events and profiles."""
+def _weights(universe: Universe, seen: Seen) -> pl.Series:
+    """How many needed events each profile has, by row of the universe (Int64)."""
     events = universe.owners.join(seen.identities, on="identity").group_by("owner").agg(pl.col("events").sum())
-    height = universe.profiles.height
-    weights = (
-        pl.DataFrame({"owner": pl.int_range(height, dtype=pl.UInt32, eager=True)})
-        .join(events, on="owner", how="left", maintain_order="left")
-        .select(weight=pl.col("events").fill_null(0) + 1)
-    )
-    total = int(weights.get_column("weight").sum())
-    size = max(limits.rows_in_bucket, ceil(total / limits.most_parts))
-    bucket = (pl.col("weight").cum_sum() - pl.col("weight")) // size
-    firsts = weights.select(bucket=bucket).get_column("bucket")
-    starts = firsts.to_frame().select(pl.col("bucket").is_first_distinct().arg_true()).to_series().to_list()
-    return BucketPlan(tuple(starts) or (0,), height)
+    every = pl.DataFrame({"owner": pl.int_range(universe.profiles.height, dtype=pl.UInt32, eager=True)})
+    counted = every.join(events, on="owner", how="left", maintain_order="left").get_column("events")
+    return counted.fill_null(0).cast(pl.Int64)
 
 
 def _share_out(shelf: Shelf, parts: int, universe: Universe, plan: BucketPlan) -> None:

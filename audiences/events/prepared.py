@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Final
 
 import polars as pl
 
+from audiences.events.accounts import Dealing, deal
+from audiences.events.buckets import Bucket, BucketPlan
 from audiences.events.documents import JsonDocument
+from audiences.events.identifiers import is_anonymous
 from audiences.events.needs import EventNeeds, column_name
 from audiences.events.rejects import Rejects
+from audiences.events.shelf import Shelf
+from audiences.events.values import value_expression
+from audiences.language.tree import Path
 
 SORTED_BY: Final = ("profile", "event", "timestamp", "message_id", "position")
 
@@ -30,38 +36,6 @@ class Statistics:
     def as_mapping(self) -> dict[str, int]:
         """The numbers by name."""
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A range of profiles, and all their events.
-
-    ``events``: ``profile`` (id of the owner), ``event`` String, ``timestamp`` Datetime(us, UTC),
-    ``message_id`` String or null, ``position`` Int64 (unique in the run; orders what timestamp and message
-    id leave open, the same whatever files the rows are in), ``source_id``, ``group_id``, ``user_id``,
-    ``anonymous_id`` String or null, and for each needed path a column ``column_name("property" | "context",
-    path)`` of ``VALUE`` or ``List(VALUE)``. Only needed events before as-of, each once, sorted by profile,
-    event, timestamp, message id (null last), position.
-
-    ``profiles``: ``id`` (sorted), a column ``column_name("trait", path)`` for each needed trait path,
-    ``anonymous`` (has an anonymous_id and no other identifier), ``account_ids`` List(String).
-    """
-
-    events: pl.DataFrame
-    profiles: pl.DataFrame
-
-
-@dataclass(frozen=True, slots=True)
-class BucketPlan:
-    """Buckets are runs of rows of the universe: the first row of each, and one past the last."""
-
-    firsts: tuple[int, ...]
-    end: int
-
-    def slices(self) -> Iterator[tuple[int, int]]:
-        """First row and number of rows of each bucket."""
-        for first, after in zip(self.firsts, (*self.firsts[1:], self.end), strict=True):
-            yield first, after - first
 
 
 class PreparedInputs:
@@ -83,12 +57,14 @@ class PreparedInputs:
         events: Callable[[int], pl.DataFrame],
         accounts: Callable[[], pl.DataFrame],
         close: Callable[[], None],
+        dealing: Dealing | None = None,
     ) -> None:
         self.profiles = profiles
         self.rejects = rejects
         self.statistics = statistics
         self._needs, self._plan, self._events = needs, plan, events
         self._accounts, self._close = accounts, close
+        self._dealing = dealing or Dealing(Shelf(None))
 
     def buckets(self) -> Iterator[Bucket]:
         """Every profile in exactly one bucket, in the order of ids; at least one bucket, even if it is
@@ -100,11 +76,53 @@ class PreparedInputs:
             yield Bucket(self._sorted(events, position), self._profiles(first, height))
             position += events.height
 
+    def only(self, profiles: Collection[str], accounts: Collection[str], *, mark: str | None = None) -> PreparedInputs:
+        """Some profiles with all their events, and some accounts, by their ids: in memory, in one bucket.
+
+        Only the buckets that have one of the profiles are read. Events keep their order; with ``mark`` each gets a
+        number, as text in a column of this name (``VALUE``).
+        """
+        rows = self.profiles.with_row_index("row").filter(pl.col("id").is_in(list(profiles)))
+        places = rows.select(pl.col("row").alias("owner")).with_row_index("place")
+        held = [
+            number
+            for number, (first, height) in enumerate(self._plan.slices())
+            if places.get_column("owner").is_between(first, first + height, closed="left").any()
+        ]
+        parts = [self._events(number).join(places, on="owner", maintain_order="left") for number in held or [0]]
+        events = pl.concat(parts).drop("owner").rename({"place": "owner"})
+        if mark is not None:
+            numbers = pl.int_range(pl.len()).cast(pl.String)
+            events = events.with_columns(value_expression("string", numbers).alias(mark))
+        return PreparedInputs(
+            rows.drop("row"),
+            self.rejects,
+            self.statistics,
+            needs=self._needs,
+            plan=BucketPlan((0,), rows.height),
+            events=lambda number: events,
+            accounts=lambda: self.accounts().filter(pl.col("account_id").is_in(list(accounts))),
+            close=lambda: None,
+        )
+
     def accounts(self) -> pl.DataFrame:
-        """``account_id``, ``traits`` (JSON text), sorted by id: the accounts table, else what group calls
-        say.
+        """``account_id``, ``traits`` (JSON text), sorted by id: the rows of the accounts table, else what group calls
+        say, and every account that a user belongs to.
+
+        Read when it is asked for first. Raises ``InputError`` for a table that can't be read.
         """
         return self._accounts()
+
+    def account_buckets(self, names: Collection[str]) -> Iterator[Bucket]:
+        """Every account in exactly one bucket, in the order of ids, with the events of all its users that have one of
+        the ``names``; at least one bucket, even if it is empty. See ``Bucket``.
+        """
+        accounts = self.accounts()
+        ids = accounts.get_column("account_id")
+        plan = self._dealing.cut(self.profiles, ids)
+        events = deal(self.buckets() if names else (), names, ids, plan, self._dealing.shelf)
+        for (first, height), dealt in zip(plan.slices(), events, strict=True):
+            yield Bucket(dealt, self._account_rows(accounts.slice(first, height)))
 
     def close(self) -> None:
         """Remove the temporary folder, if there is one."""
@@ -136,12 +154,16 @@ class PreparedInputs:
 
     def _profiles(self, first: int, height: int) -> pl.DataFrame:
         rows = self.profiles.slice(first, height)
-        types = pl.col("external_ids").list.eval(pl.element().struct.field("type") == "anonymous_id")
-        anonymous = (pl.col("external_ids").list.len() > 0) & types.list.all()
-        frame = rows.select("id", "account_ids", anonymous=anonymous)
-        if not self._needs.traits:
-            return frame
-        traits = JsonDocument(rows.get_column("traits"))
-        return frame.with_columns(
-            traits.values(path).alias(column_name("trait", path)) for path in sorted(self._needs.traits)
-        )
+        frame = rows.select("id", "account_ids", anonymous=is_anonymous())
+        return _with_traits(frame, rows.get_column("traits"), self._needs.traits)
+
+    def _account_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
+        frame = rows.select(id="account_id")
+        return _with_traits(frame, rows.get_column("traits"), self._needs.account_traits)
+
+
+def _with_traits(frame: pl.DataFrame, texts: pl.Series, paths: Collection[Path]) -> pl.DataFrame:
+    if not paths:
+        return frame
+    traits = JsonDocument(texts)
+    return frame.with_columns(traits.values(path).alias(column_name("trait", path)) for path in sorted(paths))

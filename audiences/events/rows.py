@@ -11,7 +11,8 @@ The rows (all ids and texts ``String``, instants ``Datetime("us", "UTC")``):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
@@ -52,13 +53,27 @@ CONTENT: Final = (
 PAGE_VIEWED: Final = "Page Viewed"
 SCREEN_VIEWED: Final = "Screen Viewed"
 
-_MESSAGE_ID_LENGTH, _GROUP_ID_LENGTH, _PROPERTIES = 100, 500, 300
+MOST_PROPERTIES: Final = 300
+"""An event with more is rejected."""
+
+_MESSAGE_ID_LENGTH, _GROUP_ID_LENGTH = 100, 500
 _EXCERPT: Final = 200
 _NAMED: Final[dict[Path, tuple[str, ...]]] = {
     ("name",): ("page", "screen"),
     ("page_name",): ("page",),
     ("screen_name",): ("screen",),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """A batch of calls: all ``EVENT_COLUMNS``, their ``properties``, ``traits`` and ``context``, and the rows as they
+    came, for samples.
+    """
+
+    columns: Mapping[str, pl.Series]
+    documents: Mapping[str, Document]
+    raw: pl.DataFrame
 
 
 def read_rows(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -77,21 +92,23 @@ def read_rows(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[tup
     first = 0
     for batch in table.batches(list(found.values())):
         raw = batch.rename({name: known for known, name in found.items()})
-        yield raw.height, _accepted(raw, needs, rejects, table.path, first)
+        columns = {name: _column(raw, name) for name in EVENT_COLUMNS}
+        documents = {name: document(columns[name]) for name in ("properties", "traits", "context")}
+        yield raw.height, accepted_rows(Calls(columns, documents, raw), needs, rejects, table, first)
         first += raw.height
 
 
-def _accepted(raw: pl.DataFrame, needs: EventNeeds, rejects: Rejects, path: str, first: int) -> pl.DataFrame:
-    columns = {name: _column(raw, name) for name in EVENT_COLUMNS}
-    documents = {name: document(columns[name]) for name in ("properties", "traits", "context")}
+def accepted_rows(calls: Calls, needs: EventNeeds, rejects: Rejects, table: Table, first: int) -> pl.DataFrame:
+    """The accepted rows of a batch; ``first`` is the number of its first row in the table."""
+    columns, documents = calls.columns, calls.documents
     rows, wrong_id = _rows(columns, documents)
     reason = rows.select(_reason(columns, documents, wrong_id)).to_series()
     accepted = reason.is_null()
     if not accepted.all():
-        _reject(raw, reason, rows.get_column("message_id"), rejects, path, first)
+        _reject(calls.raw, reason, rows.get_column("message_id"), rejects, table, first)
     wanted = rows.get_column("event").is_in(list(needs.events)).fill_null(False) & accepted
     values = [
-        _property(path, columns, documents["properties"], rows.get_column("type"), wanted)
+        property_values(path, columns, documents["properties"], rows.get_column("type"), wanted)
         for path in sorted(needs.properties)
     ]
     values += [
@@ -104,14 +121,13 @@ def _column(raw: pl.DataFrame, name: str) -> pl.Series:
     return raw.get_column(name) if name in raw.columns else pl.Series(name, [None]).new_from_index(0, raw.height)
 
 
-def _rows(columns: dict[str, pl.Series], documents: dict[str, Document]) -> tuple[pl.DataFrame, pl.Series]:
+def _rows(columns: Mapping[str, pl.Series], documents: Mapping[str, Document]) -> tuple[pl.DataFrame, pl.Series]:
     """All rows, normalised, and which have something in an id column that is no id."""
     ids = {name: id_texts(columns[name]) for name in IDS}
     wrong_id = pl.select(pl.any_horizontal([wrong for _, wrong in ids.values()])).to_series()
     frame = pl.DataFrame(
         {
-            "type": _text(columns["type"]).str.to_lowercase().str.strip_chars().cast(CALLS, strict=False),
-            "event": _text(columns["event"]),
+            **kinds_and_events(columns).to_dict(),
             "timestamp": instants(columns["timestamp"]),
             "received_at": instants(columns["received_at"]),
             **{name: text for name, (text, _) in ids.items()},
@@ -120,21 +136,31 @@ def _rows(columns: dict[str, pl.Series], documents: dict[str, Document]) -> tupl
             **{name: one.texts() for name, one in documents.items()},
         }
     )
+    identity = pl.coalesce([pl.format(f"{name}:{{}}", pl.col(name)) for name in OWNERS])
+    return frame.with_columns(identity=identity), wrong_id
+
+
+def kinds_and_events(columns: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """``type`` (``CALLS``) and ``event`` of a batch of calls, both null where there is none."""
+    kind = _text(columns["type"]).str.to_lowercase().str.strip_chars().cast(CALLS, strict=False)
+    return pl.DataFrame({"type": kind, "event": _text(columns["event"])}).with_columns(event=_named_event())
+
+
+def _named_event() -> pl.Expr:
+    """The event that a call is."""
     kind = pl.col("type")
-    event = (
+    return (
         pl.when(kind == "track").then("event")
         .when(kind == "page").then(pl.lit(PAGE_VIEWED))
         .when(kind == "screen").then(pl.lit(SCREEN_VIEWED))
     )  # fmt: skip
-    identity = pl.coalesce([pl.format(f"{name}:{{}}", pl.col(name)) for name in OWNERS])
-    return frame.with_columns(event=event, identity=identity), wrong_id
 
 
 def _text(column: pl.Series) -> pl.Series:
     return texts(column) if is_text(column.dtype) else pl.Series([None], dtype=pl.String).new_from_index(0, len(column))
 
 
-def _reason(columns: dict[str, pl.Series], documents: dict[str, Document], wrong_id: pl.Series) -> pl.Expr:
+def _reason(columns: Mapping[str, pl.Series], documents: Mapping[str, Document], wrong_id: pl.Series) -> pl.Expr:
     """The first reason that applies, in the order of ``Reason``; null for an accepted row."""
     kind = pl.col("type")
     has_event = pl.lit(columns["event"].is_not_null())
@@ -152,20 +178,20 @@ def _reason(columns: dict[str, pl.Series], documents: dict[str, Document], wrong
         Reason.BAD_GROUP_ID: (kind == "group")
         & (pl.col("group_id").is_null() | (pl.col("group_id").str.len_chars() > _GROUP_ID_LENGTH)),
         Reason.PROPERTIES_NOT_OBJECT: has_properties & pl.lit(properties.is_wrong()),
-        Reason.TOO_MANY_PROPERTIES: has_properties & (pl.lit(properties.sizes()) > _PROPERTIES),
+        Reason.TOO_MANY_PROPERTIES: has_properties & (pl.lit(properties.sizes()) > MOST_PROPERTIES),
         Reason.TRAITS_NOT_OBJECT: has_traits & pl.lit(documents["traits"].is_wrong()),
     }
     return pl.coalesce([pl.when(check).then(pl.lit(reason.value)) for reason, check in checks.items()])
 
 
-def _reject(raw: pl.DataFrame, reason: pl.Series, ids: pl.Series, rejects: Rejects, path: str, first: int) -> None:
+def _reject(raw: pl.DataFrame, reason: pl.Series, ids: pl.Series, rejects: Rejects, table: Table, first: int) -> None:
     rejected = pl.DataFrame({"row": pl.int_range(raw.height, eager=True), "reason": reason}).drop_nulls()
     for code, found in rejected.group_by("reason", maintain_order=True):
         name, rows = str(code[0]), found.get_column("row")
         rejects.count(name, found.height)
         shown = rows.head(rejects.wanted(name))
         for row, excerpt in zip(shown.to_list(), _excerpts(raw[shown]), strict=True):
-            rejects.sample(Sample(name, path, first + row, ids[row], excerpt))
+            rejects.sample(Sample(name, *table.place(first + row), ids[row], excerpt))
 
 
 def _excerpts(rows: pl.DataFrame) -> list[str]:
@@ -178,8 +204,8 @@ def _excerpts(rows: pl.DataFrame) -> list[str]:
     return whole.str.slice(0, _EXCERPT).to_list()
 
 
-def _property(
-    path: Path, columns: dict[str, pl.Series], properties: Document, kind: pl.Series, wanted: pl.Series
+def property_values(
+    path: Path, columns: Mapping[str, pl.Series], properties: Document, kind: pl.Series, wanted: pl.Series
 ) -> pl.Series:
     """The values of a property; page and screen calls have their ``name`` as ``page_name`` and
     ``screen_name``, too.

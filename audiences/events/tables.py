@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import polars as pl
 
 from audiences.events.files import FoundFile, find_files, footer_digest, unreadable
+from audiences.events.lake_places import LakePlace, lake_place
 from audiences.events.values import json_text, values_from_column
 
 Source = str | Path | pl.DataFrame | pl.LazyFrame
@@ -42,6 +43,11 @@ class Table(Protocol):
         ...
 
     @property
+    def files(self) -> int:
+        """How many files it is; a frame counts as one."""
+        ...
+
+    @property
     def size(self) -> int:
         """Bytes; 0 where that is not known."""
         ...
@@ -60,6 +66,10 @@ class Table(Protocol):
         """The rows of some columns, in order, in batches of at most ``BATCH_ROWS``."""
         ...
 
+    def place(self, row: int) -> tuple[str, int]:
+        """Where a row is, for messages: the path, and the number of the row there, from 0."""
+        ...
+
     def fingerprint(self) -> str:
         """Changes whenever the content does."""
         ...
@@ -75,6 +85,15 @@ class LazyTable:
     def path(self) -> str:
         """Where it is, for messages."""
         return f"<{self._what} frame>"
+
+    @property
+    def files(self) -> int:
+        """How many files it is; a frame counts as one."""
+        return 1
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Where a row is, for messages."""
+        return self.path, row
 
     @property
     def size(self) -> int:
@@ -119,6 +138,11 @@ class ParquetTable(LazyTable):
         super().__init__(pl.scan_parquet(file.path, glob=False, hive_partitioning=False), what)
         self._file = file
 
+    @cached_property
+    def lake_place(self) -> LakePlace | None:
+        """Where it is in a data lake; ``None`` if it isn't in one."""
+        return lake_place(self._file.path)
+
     @property
     def path(self) -> str:
         """Where it is, for messages."""
@@ -152,6 +176,15 @@ class FrameTable:
     def path(self) -> str:
         """Where it is, for messages."""
         return f"<{self._what} frame>"
+
+    @property
+    def files(self) -> int:
+        """How many files it is; a frame counts as one."""
+        return 1
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Where a row is, for messages."""
+        return self.path, row
 
     @property
     def size(self) -> int:

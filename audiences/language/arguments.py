@@ -57,18 +57,14 @@ class ArgumentReader:
                     return None
                 return tree.Instant(*found, span=span)
             case "CURLED":
-                self.report.add(
-                    span, f"typographic quotes: {token}", f"write '{token[1:-1]}' with straight quotes"
-                )
+                self.report.add(span, f"typographic quotes: {token}", f"write '{token[1:-1]}' with straight quotes")
                 return tree.Text(token[1:-1], span=span)
         if token.casefold() in NOTHING:
             self.report.add(span, f"there is no '{token}' to compare with", "use .absent() or .exists()")
         elif token.casefold() in UNITS:
             self.report.add(span, f"'{token}' without a number", f"such as 7 {token}, or '{token}' for text")
         elif token in FUNCTIONS:
-            self.report.add(
-                span, f"the function '{token}' needs parentheses", f"{token}(…), or '{token}' for text"
-            )
+            self.report.add(span, f"the function '{token}' needs parentheses", f"{token}(…), or '{token}' for text")
         else:
             self.report.add(span, f"unknown word '{token}'", f"text goes in quotes: '{token}'")
         return tree.Text(str(token), span=span)
@@ -81,9 +77,7 @@ class ArgumentReader:
         built = self.build(argument.value)
         if built is None or isinstance(built, tree.Literal):
             return replace(built, span=call.span) if built is not None else None
-        self.report.add(
-            argument.span, "literal(…) takes text, a number, true, false or a date", "literal(100)"
-        )
+        self.report.add(argument.span, "literal(…) takes text, a number, true, false or a date", "literal(100)")
         return None
 
     # ── how many, and with which labels ─────────────────────────────────────────────────────────────────────
@@ -116,9 +110,7 @@ class ArgumentReader:
         if argument.label is not None:
             self.report.add(span_of(argument.label), f"{call.name}(…) takes no '{argument.label}:'")
         elif argument.cast is not None:
-            self.report.add(
-                argument.span, f"{call.name}(…) takes no 'as'", "as … stands in min, max and mode"
-            )
+            self.report.add(argument.span, f"{call.name}(…) takes no 'as'", "as … stands in min, max and mode")
         return argument.label is None and argument.cast is None
 
     def labelled(self, call: Call, argument: Argument, label: str) -> bool | None:

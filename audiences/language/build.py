@@ -5,6 +5,7 @@ A method returns None where something is wrong and already reported, so that the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from lark import Token, Tree
@@ -147,9 +148,7 @@ class Builder(FunctionReader):
         left_branch, symbol, right_branch, *rest = branch.children
         left, right = self.build(left_branch), self.argument_value(right_branch)
         if rest and isinstance(rest[0], Token):
-            self.report.add(
-                span_of(rest[0]), "nothing can follow a comparison", "join two comparisons with AND or OR"
-            )
+            self.report.add(span_of(rest[0]), "nothing can follow a comparison", "join two comparisons with AND or OR")
             return None
         value = self.comparable(left, left_branch, right)
         if value is None or right is None or not isinstance(symbol, Token):
@@ -163,9 +162,7 @@ class Builder(FunctionReader):
             self.report.add(span_of(symbol), f"'{symbol}' is not an operator", f"write {meant}")
         return SYMBOLS[meant or str(symbol)]
 
-    def comparable(
-        self, built: Built | None, branch: Branch, right: tree.Argument | None = None
-    ) -> tree.Scalar | None:
+    def comparable(self, built: Built | None, branch: Branch, right: tree.Argument | None = None) -> tree.Scalar | None:
         """The left side of a comparison."""
         if built is None or isinstance(built, tree.Scalar):
             return built
@@ -205,7 +202,8 @@ class Builder(FunctionReader):
         match call.name:
             case "event":
                 name = self.name(call, "event('Order Completed')")
-                return tree.Stream(name, span=call.span) if name is not None else None
+                name_span = call.arguments[0].span if call.arguments else None
+                return tree.Stream(name, span=call.span, event_span=name_span) if name is not None else None
             case "trait":
                 path = self.path(call, "trait('plan')")
                 return tree.Trait(path, span=call.span) if path is not None else None
@@ -217,9 +215,7 @@ class Builder(FunctionReader):
             case "literal":
                 return self.wrapped_literal(call)
             case "entity":
-                self.report.add(
-                    call.span, "entity(…), linked audiences: not yet", "not supported yet", not_yet=True
-                )
+                self.report.add(call.span, "entity(…), linked audiences: not yet", not_yet=True)
             case _ if call.name in FUNCTIONS:
                 self.report.add(
                     call.name_span,
@@ -256,14 +252,10 @@ class Builder(FunctionReader):
         if isinstance(current, tree.Stream):
             return self.on_stream(current, call)
         if isinstance(current, tree.Condition):
-            self.report.add(
-                call.name_span, "nothing can follow a comparison", "join two comparisons with AND or OR"
-            )
+            self.report.add(call.name_span, "nothing can follow a comparison", "join two comparisons with AND or OR")
             return None
         if isinstance(current, tree.Literal | tree.Duration):
-            self.report.add(
-                call.name_span, "nothing can follow a literal", "a comparison ends with its right side"
-            )
+            self.report.add(call.name_span, "nothing can follow a literal", "a comparison ends with its right side")
             return None
         return self.on_value(current, call)
 
@@ -272,9 +264,7 @@ class Builder(FunctionReader):
         span = tree.Span(stream.span.start if stream.span else call.span.start, call.span.end)
         if call.name in FILTERS:
             added = self.where(call) if call.name == "where" else self.filter(call)
-            return (
-                tree.Stream(stream.event, (*stream.filters, added), span=span) if added is not None else None
-            )
+            return replace(stream, filters=(*stream.filters, added), span=span) if added is not None else None
         if call.name in REDUCERS:
             return self.reduction(stream, call, span)
         self.report.add(
@@ -290,9 +280,7 @@ class Builder(FunctionReader):
         if argument is None:
             return None
         if len(call.arguments) > 1:
-            self.report.add(
-                call.arguments[1].span, "where(…) takes one condition", "join conditions with AND or OR"
-            )
+            self.report.add(call.arguments[1].span, "where(…) takes one condition", "join conditions with AND or OR")
             return None
         condition = self.condition(argument.value)
         return tree.Where(condition, span=call.span) if condition is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Final, assert_never
 
 from audiences.errors import Location, Problem
 from audiences.language import tree
-from audiences.language.findings import Finding, Scope
+from audiences.language.findings import MINIMUM_FREQUENCY, Finding, Scope
 from audiences.language.places import NOWHERE, Source
 from audiences.language.print import path, query
 from audiences.language.types import ResultType, result_type
@@ -24,6 +25,8 @@ MAXIMUM_PRIMARY_EXPRESSIONS: Final = 50
 
 MAXIMUM_NESTING: Final = 40
 """AND, OR, NOT, ANY, ALL and where(…) inside one another."""
+
+_FIRST_WORD: Final = re.compile(r"[\s{'\"]*(\w+)")
 
 
 def check(
@@ -61,8 +64,25 @@ class _Places:
         self.where, self.source, self.locate = where, source, locate
         self.around: list[tree.Node] = []
 
-    def problem(self, node: tree.Node, finding: Finding) -> Problem:
-        """A problem at the innermost node whose place is known."""
+    def after(self, left: tree.Node, whole: tree.Node) -> tree.Span | None:
+        """What is written behind the left side of a comparison."""
+        if self.source is None or left.span is None or whole.span is None or left.span.end >= whole.span.end:
+            return None
+        text = self.source.text[left.span.end : whole.span.end]
+        blanks = len(text) - len(text.lstrip(" \t\r\n.,"))
+        return tree.Span(left.span.end + blanks, whole.span.end) if blanks < len(text) else None
+
+    def first_word(self, node: tree.Node) -> tree.Span | None:
+        """The word that a node begins with."""
+        if self.source is None or node.span is None:
+            return None
+        word = _FIRST_WORD.match(self.source.text, node.span.start)
+        return tree.Span(*word.span(1)) if word is not None else None
+
+    def problem(self, node: tree.Node, finding: Finding, span: tree.Span | None = None) -> Problem:
+        """A problem at a span, else at the innermost node whose place is known."""
+        if self.source is not None and span is not None:
+            return self.source.problem(span, finding.what, finding.hint)
         for candidate in (node, *reversed(self.around)):
             if self.source is not None and candidate.span is not None:
                 return self.source.problem(candidate.span, finding.what, finding.hint)
@@ -79,9 +99,9 @@ class _Checker:
         self.places = places
         self.problems: list[Problem] = []
 
-    def add(self, node: tree.Node, what: str, hint: str = "") -> None:
+    def add(self, node: tree.Node, what: str, hint: str = "", *, span: tree.Span | None = None) -> None:
         """One more problem."""
-        self.problems.append(self.places.problem(node, Finding(what, hint)))
+        self.problems.append(self.places.problem(node, Finding(what, hint), span))
 
     def add_all(self, node: tree.Node, found: Iterator[Finding]) -> None:
         """The problems of a node that don't depend on where it stands."""
@@ -143,9 +163,7 @@ class _Checker:
         """Any condition."""
         scope = replace(scope, nesting=scope.nesting + 1)
         if scope.nesting > MAXIMUM_NESTING:
-            self.add(
-                condition, f"conditions nested more than {MAXIMUM_NESTING} deep", "take the definition apart"
-            )
+            self.add(condition, f"conditions nested more than {MAXIMUM_NESTING} deep", "take the definition apart")
             return
         with self.inside(condition):
             match condition:
@@ -162,24 +180,22 @@ class _Checker:
                     assert_never(condition)
 
     def users(self, condition: tree.AnyUser | tree.AllUsers, scope: Scope) -> None:
-        """ANY and ALL: account-level audiences only, not nested."""
+        """ANY and ALL: account-level audiences only, not nested. That a trait is no condition has been said."""
+        span = self.places.first_word(condition)
         word = "ANY" if isinstance(condition, tree.AnyUser) else "ALL"
+        if span is not None and self.places.source is not None:
+            written = self.places.source.text[span.start : span.end]
+            word = word if written.upper() in ("ANY", "ALL") else written
         if scope.events:
-            self.add(
-                condition,
-                f"{word} can't stand inside where(…)",
-                "it is about users, and where(…) about events",
-            )
-        elif scope.is_trait:
-            self.add(
-                condition, f"{word} can't stand in a trait", "ANY and ALL are for account-level audiences"
-            )
-        elif not scope.at_account_level:
-            self.add(
-                condition, f"{word} is for account-level audiences", "set level: account, or leave it out"
-            )
+            what, hint = f"{word} can't stand in the 'where' of an event", "it is about users, and 'where' about events"
+        elif not scope.at_account_level and not scope.is_trait:
+            what, hint = f"{word} is for account-level audiences", "set level: account, or leave it out"
         elif scope.inside_users:
-            self.add(condition, f"{word} inside ANY or ALL", "a user has no users: take it out")
+            what, hint = f"{word} inside another condition on users", "a user has no users: take it out"
+        else:
+            what = hint = ""
+        if what:
+            self.add(condition, what, hint, span=span)
         self.condition(condition.condition, replace(scope, inside_users=True))
 
     def comparison(self, comparison: tree.Comparison, scope: Scope) -> None:
@@ -188,7 +204,9 @@ class _Checker:
         for argument in comparison.arguments:
             with self.inside(argument):
                 self.argument(argument, scope)
-        self.add_placed(findings(comparison))
+        for node, finding in findings(comparison):
+            span = self.places.after(comparison.left, comparison) if node is comparison else None
+            self.add(node, finding.what, finding.hint, span=span)
 
     def argument(self, argument: tree.Argument, scope: Scope) -> None:
         """The right side."""
@@ -231,9 +249,10 @@ class _Checker:
                     "it belongs into where(…) of an event that stands inside another event's where(…)",
                 )
         elif not scope.events:
+            read = "a property" if word == "property" else "a context field"
             self.add(
                 value,
-                f"{word}(…) outside of where(…) and reducers",
+                f"{read} is read from an event, and there is none here",
                 f"such as event('…').where({query(value)} = …).count(); a profile's own value is trait('…')",
             )
 
@@ -245,16 +264,11 @@ class _Checker:
         with self.inside(reduction.operand):
             self.operand(reduction)
         if isinstance(reduction, tree.MostFrequent) and reduction.minimum_frequency < 1:
-            self.add(reduction, "the minimum frequency of mode(…) must be at least 1", "2 is the usual one")
+            self.add(reduction, MINIMUM_FREQUENCY.what, MINIMUM_FREQUENCY.hint)
 
     def operand(
         self,
-        reduction: tree.Aggregate
-        | tree.MostFrequent
-        | tree.First
-        | tree.Last
-        | tree.UniqueList
-        | tree.UniqueCount,
+        reduction: tree.Aggregate | tree.MostFrequent | tree.First | tree.Last | tree.UniqueList | tree.UniqueCount,
     ) -> None:
         """What a reducer reads."""
         value, cast = reduction.operand.value, reduction.operand.cast
@@ -287,7 +301,8 @@ class _Checker:
     def stream(self, stream: tree.Stream, scope: Scope) -> None:
         """An event and its filters."""
         with self.inside(stream):
-            self.add_all(stream, name_findings(stream.event, "event name", "event('Order Completed')"))
+            for finding in name_findings(stream.event, "event name", "event('Order Completed')"):
+                self.add(stream, finding.what, finding.hint, span=stream.event_span)
             for kept in stream.filters:
                 with self.inside(kept):
                     if isinstance(kept, tree.Where):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Finding(NamedTuple):
@@ -11,6 +11,9 @@ class Finding(NamedTuple):
 
     what: str
     hint: str = ""
+
+
+MINIMUM_FREQUENCY: Final = Finding("the minimum frequency must be at least 1", "2 is the usual one")
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,9 +158,7 @@ def _operand(operand: tree.Operand, reducer: str = "") -> list[Form]:
 def _stream(stream: tree.Stream) -> Form:
     """A filter looks at each event by itself, and a session at what is left: their order means nothing."""
     conditions = tuple(kept.condition for kept in stream.filters if isinstance(kept, tree.Where))
-    excluded = {
-        source for kept in stream.filters if isinstance(kept, tree.Sources) for source in kept.exclude
-    }
+    excluded = {source for kept in stream.filters if isinstance(kept, tree.Sources) for source in kept.exclude}
     filters: list[Form] = [form for kept in stream.filters if (form := _window(kept)) is not None]
     if conditions:
         filters.append(["where", _junction("and", conditions)])

@@ -8,6 +8,7 @@ from audiences.language import tree
 from audiences.language.arguments import ArgumentReader
 from audiences.language.calls import Argument, Branch, Call, bare_word, span_of
 from audiences.language.construct import between
+from audiences.language.findings import MINIMUM_FREQUENCY
 from audiences.language.literals import number_of
 from audiences.language.suggest import did_you_mean
 from audiences.language.vocabulary import ABBREVIATED_UNITS, OTHER_UNITS_IN_DAYS, RELATIVE_DATES, UNITS
@@ -29,7 +30,10 @@ class FunctionReader(ArgumentReader):
             hint = f"did you mean '{amount_token} {meant}'?" if meant else did_you_mean(word, UNITS)
             days = OTHER_UNITS_IN_DAYS.get(word.removesuffix("s"))
             if days is not None:
-                hint = f"hours or days: {amount_token} {unit_token} = {(amount or 1) * days} days"
+                length = f"write {(amount or 1) * days} days"
+                hint = (
+                    length if word.startswith("week") else f"a {word.removesuffix('s')} has no fixed length: {length}"
+                )
             self.report.add(
                 span_of(unit_token), f"unknown unit '{unit_token}'", hint or "durations are in hours or days"
             )
@@ -41,9 +45,7 @@ class FunctionReader(ArgumentReader):
             self.report.add(span_of(amount_token), "a duration is a whole number of units", hint)
             return None
         if amount < 0:
-            self.report.add(
-                span_of(amount_token), "a duration can't be negative", f"write {-amount} {unit_token}"
-            )
+            self.report.add(span_of(amount_token), "a duration can't be negative", f"write {-amount} {unit_token}")
             return None
         return tree.Duration(amount, unit, span=span)
 
@@ -59,7 +61,7 @@ class FunctionReader(ArgumentReader):
         if isinstance(built, tree.Number):
             what, hint = "a duration needs a unit", f"{written} days or {written} hours"
         elif isinstance(built, tree.Text):
-            what, hint = "a duration has no quotes", f"{call.name}({built.value or '7 days'})"
+            what, hint = "a duration has no quotes", f"write {call.name}({built.value or '7 days'})"
         else:
             what, hint = f"{call.name}(…) takes a duration", f"such as {call.name}(7 days)"
         self.report.add(argument.span, what, hint)
@@ -193,7 +195,10 @@ class FunctionReader(ArgumentReader):
             return None
         built = self.build(argument.value)
         if isinstance(built, tree.Number) and isinstance(built.value, int):
-            return built.value
+            if built.value >= 1:
+                return built.value
+            self.report.add(argument.span, MINIMUM_FREQUENCY.what, MINIMUM_FREQUENCY.hint)
+            return None
         if built is not None:
             self.report.add(
                 argument.span,

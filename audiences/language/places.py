@@ -39,19 +39,21 @@ class Source:
         return Location(self.where.file, self.where.line + line, first_column + column if first_column else 0)
 
     def excerpt(self, span: Span) -> str:
-        """The line a span begins on, with the span underlined: ``^^^^``."""
+        """The line a span begins on, without its indentation, and the span underlined: ``^^^^``."""
         line_start = self.text.rfind("\n", 0, span.start) + 1
         line_end = self.text.find("\n", line_start)
         line = self.text[line_start : line_end if line_end >= 0 else len(self.text)].rstrip()
         start = min(span.start - line_start, len(line))
         end = max(min(span.end - line_start, len(line)), start + 1)
-        line, start, end = _cut(line, start, end)
+        indentation = min(len(line) - len(line.lstrip()), start)
+        line, start, end = _cut(line[indentation:], start - indentation, end - indentation)
         shown = "".join(" " if character.isspace() else character for character in line)
         return f"{INDENT}{shown}\n{INDENT}{' ' * _width(line[:start])}{'^' * max(_width(line[start:end]), 1)}"
 
     def problem(self, span: Span, what: str, hint: str = "", *, not_yet: bool = False) -> Problem:
         """A problem at a span of this text."""
-        return Problem(self.location(span.start), what, hint, self.excerpt(span), not_yet=not_yet)
+        where, length = self.location(span.start), max(span.end - span.start, 1)
+        return Problem(where, what, hint, self.excerpt(span), not_yet=not_yet, length=length)
 
     def written(self, span: Span) -> str:
         """The text of a span on one line, for use inside a message."""
@@ -60,10 +62,17 @@ class Source:
 
 def _cut(line: str, start: int, end: int) -> tuple[str, int, int]:
     """The part of a long line around the span, with ``…`` where something is left out."""
-    if len(line) <= EXCERPT_WIDTH:
+    if _width(line) <= EXCERPT_WIDTH:
         return line, start, end
-    first = max(0, min(start - EXCERPT_WIDTH // 3, len(line) - EXCERPT_WIDTH))
-    last = min(len(line), first + EXCERPT_WIDTH)
+    before = EXCERPT_WIDTH // 3
+    if _width(line[start:]) < EXCERPT_WIDTH - before:
+        before = EXCERPT_WIDTH - _width(line[start:])
+    first = start
+    while first and _width(line[first - 1 : start]) <= before:
+        first -= 1
+    last = max(start, first)
+    while last < len(line) and _width(line[first : last + 1]) <= EXCERPT_WIDTH:
+        last += 1
     left, right = "…" if first else "", "…" if last < len(line) else ""
     shift = len(left) - first
     return left + line[first:last] + right, start + shift, min(end, last) + shift

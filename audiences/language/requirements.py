@@ -39,9 +39,7 @@ def requirements(expression: tree.Expression) -> Requirements:
                 traits.add(node.path)
             case tree.Sources():
                 source_ids = True
-    return Requirements(
-        frozenset(events), frozenset(properties), frozenset(contexts), frozenset(traits), source_ids
-    )
+    return Requirements(frozenset(events), frozenset(properties), frozenset(contexts), frozenset(traits), source_ids)
 
 
 def references(expression: tree.Expression, keys: Collection[str]) -> tuple[str, ...]:

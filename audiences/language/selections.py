@@ -1,7 +1,8 @@
 """What a reduction asks of the events, normalised, so that equal questions are recognised and answered once.
 
 A ``Selection`` says which events of a profile count; a ``Measure`` says what is computed from them. Both are
-frozen and hashable and don't depend on as-of: windows are kept as ages in microseconds.
+frozen and hashable and don't depend on as-of: windows are kept as ages in microseconds, those of a nested
+event also as microseconds after its parent.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ class Selection:
     instant (UTC) before which events don't count. All ``conditions`` must hold; their order means nothing, so
     it is fixed here. ``session`` is the gap in microseconds after which a new session starts; only the last
     session counts.
+
+    An event inside another one's ``where`` is always later than it: from ``parent_nearest`` (at least 1,
+    whatever it says) to ``parent_farthest`` (None: until as-of) microseconds later, both included.
     """
 
     event: str
@@ -57,11 +61,16 @@ class Selection:
     conditions: tuple[tree.Condition, ...] = ()
     excluded_sources: tuple[str, ...] = ()
     session: int | None = None
+    parent_nearest: int = 0
+    parent_farthest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One value per profile: a statistic of an operand over a selection. ``COUNT`` has no operand."""
+    """One value per profile, or per event that it is nested in: a statistic of an operand over a selection.
+
+    ``COUNT`` has no operand.
+    """
 
     selection: Selection
     statistic: Statistic
@@ -75,7 +84,11 @@ def microseconds(duration: tree.Duration) -> int:
 
 
 def measure(reduction: tree.Reduction, since: datetime | None = None) -> Measure:
-    """The measure that a reduction asks for; ``since`` is the computation's ``events_since`` (UTC)."""
+    """The measure that a reduction asks for; ``since`` is the computation's ``events_since`` (UTC).
+
+    It holds for nested events as well: their conditions are kept as they are written, and asked with the
+    same ``since``.
+    """
     selected = selection(reduction.stream, since)
     match reduction:
         case tree.Count():
@@ -111,6 +124,8 @@ def selection(stream: tree.Stream, since: datetime | None = None) -> Selection:
     """
     oldest: list[int] = []
     newest: list[int] = [0]
+    nearest: list[int] = [0]
+    farthest: list[int] = []
     conditions: set[tree.Condition] = set()
     excluded: set[str] = set()
     sessions: list[int] = []
@@ -120,16 +135,16 @@ def selection(stream: tree.Stream, since: datetime | None = None) -> Selection:
                 conditions.update(conjuncts(condition))
             case tree.Sources(exclude=sources):
                 excluded.update(sources)
-            case tree.Within(duration=duration, of_parent=False):
-                oldest.append(microseconds(duration))
-            case tree.Between(nearest=nearest, farthest=farthest, of_parent=False):
-                bounds = sorted((microseconds(nearest), microseconds(farthest)))
-                newest.append(bounds[0])
-                oldest.append(bounds[1])
+            case tree.Within(duration=duration, of_parent=of_parent):
+                (farthest if of_parent else oldest).append(microseconds(duration))
+            case tree.Between(of_parent=of_parent):
+                least, most = sorted((microseconds(item.nearest), microseconds(item.farthest)))
+                (nearest if of_parent else newest).append(least)
+                (farthest if of_parent else oldest).append(most)
             case tree.ExpiresAfter(duration=duration):
                 sessions.append(microseconds(duration))
             case _:
-                raise NotYetError("windows relative to a parent event: not yet")
+                raise NotYetError(f"the filter {type(item).__name__}: not yet")
     return Selection(
         event=stream.event,
         oldest=min(oldest, default=None),
@@ -138,6 +153,8 @@ def selection(stream: tree.Stream, since: datetime | None = None) -> Selection:
         conditions=tuple(sorted(conditions, key=repr)),
         excluded_sources=tuple(sorted(excluded)),
         session=min(sessions, default=None),
+        parent_nearest=max(nearest),
+        parent_farthest=min(farthest, default=None),
     )
 
 
@@ -151,20 +168,19 @@ def conjuncts(condition: tree.Condition) -> Iterator[tree.Condition]:
 
 
 def reductions(expression: tree.Expression) -> Iterator[tree.Reduction]:
-    """The reductions of an expression in reading order, without those nested in a ``where``."""
+    """The reductions of an expression in reading order, without those nested in a ``where``, ANY or ALL.
+
+    What stands inside ANY or ALL is asked of each user of an account: those conditions have their own reductions.
+    """
     match expression:
         case tree.And(operands=operands) | tree.Or(operands=operands):
             for operand in operands:
                 yield from reductions(operand)
-        case (
-            tree.Not(operand=condition)
-            | tree.AnyUser(condition=condition)
-            | tree.AllUsers(condition=condition)
-        ):
+        case tree.Not(operand=condition):
             yield from reductions(condition)
         case tree.Comparison(left=left):
             yield from reductions(left)
-        case tree.Trait() | tree.Property() | tree.Context():
+        case tree.AnyUser() | tree.AllUsers() | tree.Trait() | tree.Property() | tree.Context():
             return
         case _:
             yield expression

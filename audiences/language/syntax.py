@@ -115,9 +115,7 @@ def _brackets_match(tokens: list[Token], report: Report) -> bool:
             open_brackets.append(token)
         elif token.type in _CLOSING.values():
             if not open_brackets:
-                report.add(
-                    span_of(token), f"this '{token}' closes nothing", "leave it out, or open it before"
-                )
+                report.add(span_of(token), f"this '{token}' closes nothing", "leave it out, or open it before")
             elif _CLOSING[open_brackets[-1].type] != token.type:
                 opened = open_brackets.pop()
                 report.add(
@@ -144,9 +142,7 @@ def _report_unexpected(token: Token, previous: list[Token], report: Report) -> N
         name = previous[-1]
         report.add(span_of(name), f"'{name}' needs parentheses", f"write .{name}(…)")
         return
-    what, hint = (
-        _after_operand(token, before) if _ends_operand(before) else _instead_of_operand(token, before)
-    )
+    what, hint = _after_operand(token, before) if _ends_operand(before) else _instead_of_operand(token, before)
     report.add(span, what, hint)
 
 

@@ -178,6 +178,7 @@ class Stream(Node):
 
     event: str
     filters: tuple[Filter, ...] = ()
+    event_span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)  # of the name alone
 
 
 # ── reducers: a stream to one value ─────────────────────────────────────────────────────────────────────────

@@ -61,9 +61,7 @@ def path_findings(path: tree.Path, what: str) -> Iterator[Finding]:
     if "" in path:
         yield Finding("an empty name between two dots", "write \\. for a dot that is part of a name")
     if path[0] == tree.EACH:
-        yield Finding(
-            "'$' stands for the elements of an array, and no array is named before it", "items.$.sku"
-        )
+        yield Finding("'$' stands for the elements of an array, and no array is named before it", "items.$.sku")
     if any("\\." in segment for segment in path) or any(segment.endswith("\\") for segment in path[:-1]):
         yield Finding("a name can't have a backslash right before a dot")
     for segment in path:
@@ -102,9 +100,7 @@ def _count_finding(comparison: tree.Comparison) -> Finding | None:
         return Finding(f"{operator}(…) needs a value", f"such as {example}")
     if count > 1 and operator not in WITH_SEVERAL:
         meant = _SEVERAL.get(operator)
-        return Finding(
-            f"{operator}(…) takes one value, not {count}", f"did you mean {meant}(…)?" if meant else ""
-        )
+        return Finding(f"{operator}(…) takes one value, not {count}", f"did you mean {meant}(…)?" if meant else "")
     return None
 
 
@@ -114,9 +110,7 @@ def _left_finding(comparison: tree.Comparison) -> Finding | None:
         return Finding("a list of unique values can't be compared", "count it: .unique(…).count() >= 1")
     numeric = kind in (ResultType.INTEGER, ResultType.NUMBER)
     if numeric and (operator in RELATIVE_DATES or operator in DATES):
-        return Finding(
-            f"{operator}(…) compares dates, and this is a number", "compare it with = != > >= < <="
-        )
+        return Finding(f"{operator}(…) compares dates, and this is a number", "compare it with = != > >= < <=")
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from audiences.language.tree import Node
+from audiences.language.tree import AllUsers, AnyUser, Node, Trait
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -23,3 +23,12 @@ def children(node: Node) -> Iterator[Node]:
             yield value
         elif isinstance(value, tuple):
             yield from (item for item in value if isinstance(item, Node))
+
+
+def trait_uses(node: Node, inside_users: bool = False) -> Iterator[tuple[Trait, bool]]:
+    """Every ``trait('…')`` of a tree, and whether it stands inside ANY or ALL: whether it is a user's."""
+    if isinstance(node, Trait):
+        yield node, inside_users
+    inside_users = inside_users or isinstance(node, AnyUser | AllUsers)
+    for child in children(node):
+        yield from trait_uses(child, inside_users)

@@ -19,9 +19,7 @@ LONGEST_DURATION: Final = tree.Duration(365_000, tree.Unit.DAY)
 Placed = Iterator[tuple[tree.Node, Finding]]
 
 
-def filter_findings(
-    kept: tree.Sources | tree.Within | tree.Between | tree.ExpiresAfter, scope: Scope
-) -> Placed:
+def filter_findings(kept: tree.Sources | tree.Within | tree.Between | tree.ExpiresAfter, scope: Scope) -> Placed:
     """What is wrong with one filter at its place."""
     match kept:
         case tree.Sources():
@@ -64,8 +62,8 @@ def duration_findings(length: tree.Duration, *, allow_zero: bool = False) -> Pla
         yield (
             length,
             Finding(
-                f"{duration(length)}: durations are in hours or days",
-                f"such as {duration(hours)}; seconds and minutes are for expires_after(…)",
+                f"a duration is in hours or days here, not {length.unit}s",
+                f"such as {duration(hours)}; session windows take seconds and minutes, too",
             ),
         )
     elif length.amount < 0:
@@ -91,8 +89,8 @@ def _relative(window: tree.Within | tree.Between, word: str, scope: Scope) -> Pl
         yield (
             window,
             Finding(
-                f"{word}(parent: …) outside of a nested event",
-                f"write {word}(…) without parent:, or put the event into another event's where(…)",
+                f"'parent:' in {word}, and there is no event around this one",
+                "leave 'parent:' out, or put the event into the 'where' of another one",
             ),
         )
 
@@ -102,8 +100,8 @@ def _session(kept: tree.ExpiresAfter, scope: Scope) -> Placed:
         yield (
             kept,
             Finding(
-                "expires_after(…) is for the events of a trait",
-                "a window of events in an audience or a condition is within(…)",
+                "a session window is for the events of a trait",
+                "in an audience or a condition, a window of events is within",
             ),
         )
     if not seconds(SHORTEST_SESSION) <= seconds(kept.duration) <= seconds(LONGEST_SESSION):

@@ -21,7 +21,7 @@ from audiences.snapshots import empty, stored
 from audiences.state.decision import reused
 from audiences.state.manifest import ComputationRecord, Manifest
 from audiences.state.rewind import departures
-from audiences.state.tables import HISTORY, PROFILES, SNAPSHOTS, valid_key
+from audiences.state.tables import ACCOUNTS, HISTORY, PROFILES, SNAPSHOTS, valid_key
 
 if TYPE_CHECKING:
     from audiences.state.store import State
@@ -45,7 +45,8 @@ class RunResult:
 
     ``computed`` has what was computed in this run, in its order; a computation that is not in it keeps its
     old snapshot. ``profiles`` is the universe: ``id``, ``external_ids`` (a list of type, value, created_at),
-    ``traits`` (JSON text), ``account_ids``; further columns are dropped.
+    ``traits`` (JSON text), ``account_ids``; further columns are dropped. ``accounts`` are all accounts, ``id`` and
+    ``traits``; None (nothing account-level was computed): those of the run before are kept.
     """
 
     as_of: datetime
@@ -53,6 +54,7 @@ class RunResult:
     computed: Mapping[str, Computed]
     profiles: pl.DataFrame
     computed_at: datetime
+    accounts: pl.DataFrame | None = None
     rejects: Mapping[str, int] = field(default_factory=dict)
     statistics: Mapping[str, int | float] = field(default_factory=dict)
 
@@ -132,6 +134,11 @@ class Draft:
     def profiles(self) -> pl.LazyFrame:
         """The universe of this run: ``id``, ``external_ids``, ``traits``, ``account_ids``."""
         return stored_profiles(self.result.profiles).lazy()
+
+    def accounts(self) -> pl.LazyFrame:
+        """The accounts of this run, else those of the run before: ``id``, ``traits``."""
+        accounts = self.result.accounts
+        return self.base.accounts() if accounts is None else stored_accounts(accounts).lazy()
 
     def history_rows(self) -> pl.DataFrame:
         """The rows that the run adds to the history."""
@@ -216,3 +223,8 @@ def with_as_of(current: pl.DataFrame, before: pl.DataFrame, as_of: datetime) -> 
 def stored_profiles(profiles: pl.DataFrame) -> pl.DataFrame:
     """The columns of a profiles frame that are kept, sorted by id."""
     return profiles.select(pl.col(name).cast(dtype) for name, dtype in PROFILES.items()).sort("id")
+
+
+def stored_accounts(accounts: pl.DataFrame) -> pl.DataFrame:
+    """The columns of an accounts frame that are kept, sorted by id."""
+    return accounts.select(pl.col(name).cast(dtype) for name, dtype in ACCOUNTS.items()).sort("id")

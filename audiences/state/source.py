@@ -47,6 +47,9 @@ class Source(Protocol):
     def profiles(self) -> pl.LazyFrame:
         """``id``, ``external_ids``, ``traits`` (JSON text), ``account_ids``."""
 
+    def accounts(self) -> pl.LazyFrame:
+        """``id``, ``traits`` (JSON text)."""
+
 
 @contextmanager
 def reading(source: Source) -> Iterator[None]:
@@ -57,15 +60,17 @@ def reading(source: Source) -> Iterator[None]:
         raise state_error(source.location, "read", error) from error
 
 
-def trait_values(source: Source, profiles: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The values of some traits of some profiles.
+def trait_values(
+    source: Source, profiles: pl.DataFrame, names: Sequence[str], level: Level = Level.USER
+) -> pl.DataFrame:
+    """The values of some traits of some profiles, or with ``level`` of some accounts.
 
     In: ``profiles`` with ``id`` and ``traits`` (JSON text); names of computations, or of custom traits (a
     path such as ``address.city`` walks into an object). Out: ``id`` and a String column of JSON text per
     name, null where there is no value; an audience is ``true`` or ``false`` for everyone.
 
     Raises:
-        DefinitionError: if a name is that of an account-level computation, or a path into every element of an
+        DefinitionError: if a name is that of a computation of the other level, or a path into every element of an
         array.
     """
     result = profiles.select("id")
@@ -75,14 +80,15 @@ def trait_values(source: Source, profiles: pl.DataFrame, names: Sequence[str]) -
     records = [item if isinstance(item, dict) else {} for item in objects]
     columns = []
     for name in names:
-        values = _custom(records, name) if name in custom else _computed(source, result, known[name])
+        values = _custom(records, name) if name in custom else _computed(source, result, known[name], level)
         columns.append(values.alias(name))
     return result.with_columns(columns)
 
 
-def _computed(source: Source, profiles: pl.DataFrame, record: ComputationRecord) -> pl.Series:
-    if record.level is Level.ACCOUNT:
-        raise DefinitionError(f"'{record.key}' is account-level: its values can't be added to profiles")
+def _computed(source: Source, profiles: pl.DataFrame, record: ComputationRecord, level: Level) -> pl.Series:
+    if record.level is not level:
+        whose = "profiles" if level is Level.USER else "accounts"
+        raise DefinitionError(f"'{record.key}' is {record.level}-level: its values can't be added to {whose}")
     ids = profiles.lazy()
     with reading(source):
         snapshot = source.scan_snapshot(record.key).select("id", "value").join(ids, on="id", how="semi").collect()

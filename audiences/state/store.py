@@ -17,12 +17,12 @@ from audiences.snapshots import stored
 from audiences.state import manifest as manifests
 from audiences.state.acknowledged import Acknowledged
 from audiences.state.decision import Decision, decide, reused
-from audiences.state.draft import Draft, RunResult, stored_profiles
+from audiences.state.draft import Draft, RunResult, stored_accounts, stored_profiles
 from audiences.state.housekeeping import drop_old_manifests, prepare_history
 from audiences.state.manifest import ComputationRecord, Manifest
 from audiences.state.rewind import departures, rewind
 from audiences.state.storage import Storage
-from audiences.state.tables import HISTORY, PROFILES, SNAPSHOTS, Table, another_run, valid_key
+from audiences.state.tables import ACCOUNTS, HISTORY, PROFILES, SNAPSHOTS, Table, another_run, valid_key
 
 WAIT_SECONDS = 30.0
 """How long a run waits for another one on the same local state before it gives up."""
@@ -41,6 +41,7 @@ class State:
         self._snapshots = Table(storage, "snapshots", SNAPSHOTS, partitioned=True)
         self._history = Table(storage, "history", HISTORY)
         self._profiles = Table(storage, "profiles", PROFILES)
+        self._accounts = Table(storage, "accounts", ACCOUNTS)
         self._lock: filelock.BaseFileLock | None = None
         self._reload()
 
@@ -163,6 +164,11 @@ class State:
         with self._storage.guarded("read"):
             return self._profiles.scan(self._version("profiles"))
 
+    def accounts(self) -> pl.LazyFrame:
+        """The accounts of the newest run that had account-level computations: ``id``, ``traits`` (JSON text)."""
+        with self._storage.guarded("read"):
+            return self._accounts.scan(self._version("accounts"))
+
     def acknowledged(self, destination: str) -> Acknowledged:
         """What a destination has acknowledged, as of now."""
         return Acknowledged(self._storage, destination)
@@ -252,7 +258,7 @@ class State:
         """Writes what changed; returns the manifest's ``tables`` and ``history_since``."""
         recorded = dict(self.manifest.tables) if self.manifest else {}
         bases: dict[str, int | None] = {}
-        for table in (self._snapshots, self._history, self._profiles):
+        for table in (self._snapshots, self._history, self._profiles, self._accounts):
             known = recorded.get(table.name)
             base = table.recover(known)
             untouched = base is not None and base == known
@@ -268,6 +274,9 @@ class State:
             "history": self._write_history(draft, bases["history"]),
             "profiles": self._write_profiles(draft, bases["profiles"]),
         }
+        accounts = self._write_accounts(draft, bases["accounts"])
+        if accounts is not None:
+            versions["accounts"] = accounts
         return {"tables": versions, "history_since": since}
 
     def _write_snapshots(self, draft: Draft, base: int | None) -> int:
@@ -287,6 +296,15 @@ class State:
         if base is not None and self._profiles.scan(base).collect().sort("id").equals(profiles):
             return base
         return self._profiles.overwrite(profiles, base=base)
+
+    def _write_accounts(self, draft: Draft, base: int | None) -> int | None:
+        """A state without account-level computations has no such table."""
+        if draft.result.accounts is None:
+            return base
+        accounts = stored_accounts(draft.result.accounts)
+        if base is not None and self._accounts.scan(base).collect().sort("id").equals(accounts):
+            return base
+        return self._accounts.overwrite(accounts, base=base)
 
     # ── manifests ───────────────────────────────────────────────────────────────────────────────────────────
 

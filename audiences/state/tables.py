@@ -57,6 +57,9 @@ PROFILES: Final[dict[str, pl.DataType]] = {
 text.
 """
 
+ACCOUNTS: Final[dict[str, pl.DataType]] = {"id": pl.String(), "traits": pl.String()}
+"""The accounts of the latest run that had account-level computations. ``traits`` is JSON text."""
+
 COMPUTATION: Final = "computation"
 """The column that tables are partitioned by, where they are."""
 

@@ -125,11 +125,7 @@ def make_users(chance: random.Random, accounts: list[Account]) -> list[User]:
     users = []
     for number in range(USERS):
         account = accounts[number] if number < len(accounts) else chance.choice(accounts)
-        role = (
-            "owner"
-            if number < len(accounts)
-            else chance.choice(["admin", "member", "member", "member", "viewer"])
-        )
+        role = "owner" if number < len(accounts) else chance.choice(["admin", "member", "member", "member", "viewer"])
         joined = account.trial_start
         if role != "owner":
             share = min(chance.expovariate(4), 0.9)  # of the time that the account is used

@@ -217,9 +217,7 @@ def log_visitors(log: Log) -> None:
     for number in range(VISITORS):
         at = working_time(chance, END - timedelta(days=chance.randrange(2, 120)))
         came_by: JsonObject = {"campaign": {"source": chance.choice(CAMPAIGNS)}}
-        for page in chance.choices(
-            ["Home", "Pricing", "Pricing", "Docs", "Customers"], k=chance.randrange(1, 8)
-        ):
+        for page in chance.choices(["Home", "Pricing", "Pricing", "Docs", "Customers"], k=chance.randrange(1, 8)):
             shown: JsonObject = {"path": f"/{page.lower()}", "title": page}
             visitor = f"anon-visitor-{number + 1:02d}"
             log.send("page", at, page, visitor=visitor, properties=shown, context=came_by, source="web")
@@ -263,14 +261,10 @@ def copies(log: Log) -> list[Row]:
         if isinstance(sent, datetime):
             result.append({**row, "received_at": sent + timedelta(minutes=chance.randrange(1, 4000))})
     for copy in result[:8]:  # some differ: the copy that was received first counts
-        copy["properties"] = json.dumps(
-            {"rows": 1_000_000, "seats": 1_000, "method": "copy", "format": "copy"}
-        )
+        copy["properties"] = json.dumps({"rows": 1_000_000, "seats": 1_000, "method": "copy", "format": "copy"})
     for copy in result[8:12]:  # without a time of receipt it comes last
         copy["received_at"] = None
-    for copy in result[
-        12:15
-    ]:  # received first, but without a timestamp: it is rejected, so the other one counts
+    for copy in result[12:15]:  # received first, but without a timestamp: it is rejected, so the other one counts
         copy.update(timestamp=None, received_at=START)
     return result
 
@@ -320,9 +314,7 @@ def profiles_table(chance: random.Random, users: list[User]) -> pl.DataFrame:
             score = chance.randrange(0, 101)
             traits["lead_score"] = str(score) if chance.random() < 0.25 else score
         if account.plan == "trial" and user.role in ("owner", "admin"):
-            traits["trial_ends_at"] = (account.trial_start + timedelta(days=14)).strftime(
-                "%Y-%m-%dT%H:%M:%SZ"
-            )
+            traits["trial_ends_at"] = (account.trial_start + timedelta(days=14)).strftime("%Y-%m-%dT%H:%M:%SZ")
         identifiers = [("user_id", user.id), ("email", user.email)]
         if user.cookie:
             identifiers.append(("anonymous_id", user.cookie))
@@ -350,9 +342,7 @@ def profiles_table(chance: random.Random, users: list[User]) -> pl.DataFrame:
         "account_ids": pl.List(pl.String()),
     }
     missing = {profile for _, profile in latest}
-    return pl.DataFrame([row for row in rows if row["profile_id"] not in missing], schema=schema).sort(
-        "profile_id"
-    )
+    return pl.DataFrame([row for row in rows if row["profile_id"] not in missing], schema=schema).sort("profile_id")
 
 
 def accounts_table(accounts: list[Account]) -> pl.DataFrame:
@@ -369,9 +359,7 @@ def accounts_table(accounts: list[Account]) -> pl.DataFrame:
             "created_at": account.trial_start.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         if account.plan == "trial":
-            traits["trial_ends_at"] = (account.trial_start + timedelta(days=14)).strftime(
-                "%Y-%m-%dT%H:%M:%SZ"
-            )
+            traits["trial_ends_at"] = (account.trial_start + timedelta(days=14)).strftime("%Y-%m-%dT%H:%M:%SZ")
         rows.append({"account_id": account.id, "traits": json.dumps(traits)})
     return pl.DataFrame(rows, schema={"account_id": pl.String(), "traits": pl.String()})
 

@@ -20,55 +20,17 @@ import audiences
 Case = dict[str, Any]
 
 CASES: list[Case] = [
-    case
-    for path in sorted((Path(__file__).parent / "cases").glob("*.json"))
-    for case in json.loads(path.read_text())
+    case for path in sorted((Path(__file__).parent / "cases").glob("*.json")) for case in json.loads(path.read_text())
 ]
 
-FUNNEL = "funnel conditions: not yet"
-ACCOUNT = "account-level computations: not yet"
-NOT_YET: dict[str, str] = {
-    "ql-example-bought-and-returned": FUNNEL,
-    "acct-example-all-and": ACCOUNT,
-    "acct-example-all-not": ACCOUNT,
-    "acct-example-any": ACCOUNT,
-    "acct-any-is-one-user": ACCOUNT,
-    "acct-any-with-two-conditions-one-user": ACCOUNT,
-    "acct-two-anys-two-users": ACCOUNT,
-    "acct-all-users": ACCOUNT,
-    "acct-none-of-the-users": ACCOUNT,
-    "acct-not-any-is-none": ACCOUNT,
-    "acct-not-all-is-not-none": ACCOUNT,
-    "acct-any-not": ACCOUNT,
-    "acct-account-trait": ACCOUNT,
-    "acct-user-trait-inside-any": ACCOUNT,
-    "acct-at-risk-business-accounts": ACCOUNT,
-    "acct-inactive-paid-accounts": ACCOUNT,
-    "acct-account-computed-trait-condition": ACCOUNT,
-    "acct-group-id-is-not-respected": ACCOUNT,
-    "acct-user-membership-inside-any": ACCOUNT,
-    "acct-account-membership": ACCOUNT,
-    "acct-or-of-account-and-user-conditions": ACCOUNT,
-    "acct-funnel-inside-any": ACCOUNT,
-    "acct-all-with-mixed-negation": ACCOUNT,
-    "ct-account-event-counter": ACCOUNT,
-    "ct-account-average": ACCOUNT,
-    "ct-account-first": ACCOUNT,
-    "ct-account-last": ACCOUNT,
-    "ct-account-most-frequent": ACCOUNT,
-    "ct-account-unique-count": ACCOUNT,
-    "ct-account-user-in-two-accounts": ACCOUNT,
-}
+NOT_YET: dict[str, str] = {}
 """Cases that aren't computed yet, and what they are refused for. A case that is computed must leave."""
 
 
 def table(rows: list[dict[str, Any]], columns: list[str]) -> pl.DataFrame:
     """Rows as an events, profiles or accounts table: objects and lists of objects are JSON text."""
     return pl.DataFrame(
-        {
-            column: pl.Series([cell(column, row.get(column)) for row in rows], dtype=dtype(column))
-            for column in columns
-        }
+        {column: pl.Series([cell(column, row.get(column)) for row in rows], dtype=dtype(column)) for column in columns}
     )
 
 

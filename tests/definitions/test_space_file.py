@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from audiences.definitions.computation import InputPaths
 from audiences.definitions.loader import load_project
 from audiences.errors import DefinitionError
 
@@ -39,6 +41,14 @@ def test_empty_settings_have_defaults(tmp_path: Path) -> None:
     assert space.as_of is None
 
 
+def test_a_data_lakes_clock_skew(tmp_path: Path) -> None:
+    skewed = "sources: {events: lake, max_clock_skew: 2 days}"
+    root = project(tmp_path, skewed, space__dev="sources: {max_clock_skew: 36 hours}")
+
+    assert load_project(root).space.sources == InputPaths(str(root / "lake"), max_clock_skew=timedelta(days=2))
+    assert load_project(root, environment="dev").space.sources.max_clock_skew == timedelta(hours=36)
+
+
 @pytest.mark.parametrize(
     ("space", "message"),
     [
@@ -47,8 +57,9 @@ def test_empty_settings_have_defaults(tmp_path: Path) -> None:
         ("sources: {event: data}", "1:11: unknown key 'event', did you mean 'events'?"),
         ("sources: data", "1:10: 'sources' must be a mapping, this is text"),
         ("sources: {events: [a, b]}", "1:11: 'events' must be text, this is a list"),
+        ("sources: {max_clock_skew: 2}", "1:27: 'max_clock_skew' takes a duration (such as 2 days)"),
         ("state: 5", "1:8: 'state' must be text, this is a number (write '5' in quotes)"),
-        ("as_of: today", "1:8: this is not a date (such as 2024-01-31"),
+        ("as_of: today", "1:8: 'today' is not a date (such as 2024-01-31"),
         ("keep_history: 400", "1:15: 'keep_history' takes a duration (such as 400 days)"),
         ("keep_history: 1 year", "1:15: unknown unit 'year' (a year has no fixed length: write 365 days)"),
         ("keep_history: 999999999 days", "1:15: the duration '999999999 days' is too long"),
@@ -79,7 +90,7 @@ def test_problems_of_settings_and_definitions_are_raised_together(tmp_path: Path
         load_project(root)
 
     places = [str(problem.where) for problem in raised.value.problems]
-    assert places == ["definitions/space.yml:2:14", "definitions/space.yml:1:1", "definitions/bad.yml:2:14"]
+    assert places == ["definitions/space.yml:1:1", "definitions/space.yml:2:14", "definitions/bad.yml:2:14"]
 
 
 @pytest.mark.parametrize(

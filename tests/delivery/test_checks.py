@@ -31,8 +31,17 @@ def test_a_plain_definition_is_fine() -> None:
 
 
 def test_without_send_identify_is_sent_for_traits_and_audiences() -> None:
-    assert calls_of(DestinationEntry("crm")) == ("identify",)
-    assert calls_of(DestinationEntry("crm", send=("track", "identify", "track"))) == ("identify", "track")
+    assert calls_of(audience("a"), DestinationEntry("crm")) == ("identify",)
+    both = DestinationEntry("crm", send=("track", "identify", "track"))
+    assert calls_of(trait("t"), both) == ("identify", "track")
+
+
+def test_without_send_accounts_are_sent_as_group() -> None:
+    accounts = audience("a", level=Level.ACCOUNT)
+    assert calls_of(accounts, DestinationEntry("crm")) == ("group",)
+    every = DestinationEntry("crm", send=("track", "identify", "group"))
+    assert calls_of(accounts, every) == ("group", "identify", "track")
+    assert problems(audience("a", every, level=Level.ACCOUNT)) == []
 
 
 def test_without_identifiers_every_user_id_and_email() -> None:
@@ -80,15 +89,6 @@ def test_three_types_with_all_and_more_with_one_value_are_fine() -> None:
 def test_one_destination_twice() -> None:
     entries = (DestinationEntry("crm", key="one"), DestinationEntry("crm", key="two"))
     assert problems(trait("t", *entries)) == ["the destination 'crm' is listed 2 times"]
-
-
-def test_account_level_is_not_delivered_yet() -> None:
-    found = check_destinations(
-        space(Path("/project"), crm=GOOD), [audience("a", DestinationEntry("crm"), level=Level.ACCOUNT)]
-    )
-    assert [(problem.what, problem.not_yet) for problem in found] == [
-        ("delivery of account-level computations: not yet", True)
-    ]
 
 
 @pytest.mark.parametrize("type_", ["webhook", "segment", "postgres", "csv_list", "kafka"])

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from audiences.definitions.computation import Computation, DestinationEntry, Level, Space
+from audiences.definitions.computation import Computation, DestinationEntry, Space
 from audiences.delivery import DeliveryResult, deliver
 from audiences.delivery.destinations.jsonl import LocalFolder
 from audiences.errors import StateError
@@ -269,12 +269,12 @@ def test_what_cannot_be_delivered_is_a_problem_and_the_rest_goes_out(tmp_path: P
     world = World(tmp_path)
     world.space = space(tmp_path, hook={"type": "webhook"}, crm={"path": "out"})
     wrong = audience("wrong", DestinationEntry("hook"), DestinationEntry("nowhere"))
-    accounts = audience("accounts", ENTRY, level=Level.ACCOUNT)
-    world.run(1, [(wrong, ["p1"]), (accounts, ["acme"]), (BIG, ["p1"])])
-    results = world.deliver(wrong, accounts, BIG)
+    filtered = audience("filtered", DestinationEntry("crm", filter="type = 'track'"))
+    world.run(1, [(wrong, ["p1"]), (filtered, ["p2"]), (BIG, ["p1"])])
+    results = world.deliver(wrong, filtered, BIG)
     assert [(one.destination, one.computation, one.problem and one.problem.what) for one in results] == [
         ("hook", "wrong", "destination 'hook': destinations of type webhook: not yet"),
-        ("crm", "accounts", "delivery of account-level computations: not yet"),
+        ("crm", "filtered", "`filter` of a destination: not yet"),
         ("crm", "big", None),
         ("nowhere", "wrong", "unknown destination 'nowhere'"),
     ]

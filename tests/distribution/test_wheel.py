@@ -33,9 +33,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     programs = environment / ("Scripts" if os.name == "nt" else "bin")
     python = str(programs / "python")
     options = ["--quiet", "--no-deps", "--no-index"]
-    run_program(
-        sys.executable, "-m", "pip", "--python", python, "install", *options, str(wheel), cwd=environment
-    )
+    run_program(sys.executable, "-m", "pip", "--python", python, "install", *options, str(wheel), cwd=environment)
     # Path files inside a borrowed folder are not read: this checkout, installed there, stays out of sight.
     query = "import sysconfig; print(sysconfig.get_path('purelib'))"
     packages = Path(run_program(python, "-c", query, cwd=environment).strip())
@@ -45,9 +43,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_program(*command: str, cwd: Path) -> str:
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")
-    }
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     environment["COLUMNS"] = "200"  # the width of tables
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -74,6 +70,4 @@ def test_a_new_project_runs_outside_the_checkout(installed: Path, tmp_path: Path
     assert "2026-06-01" in output
     assert (tmp_path / "mine" / ".audiences").is_dir()
     listing = ("-m", "dagster", "asset", "list", "--module-name", "dagster_project.definitions")
-    assert "audiences/good_customers" in run_program(
-        str(installed / "python"), *listing, cwd=tmp_path / "mine"
-    )
+    assert "audiences/good_customers" in run_program(str(installed / "python"), *listing, cwd=tmp_path / "mine")

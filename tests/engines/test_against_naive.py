@@ -6,10 +6,11 @@ import json
 import math
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 import naive
 from audiences.definitions.computation import NO_DEFAULT, Computation, Kind
+from examples import examples
 from fakes import AS_OF, snapshots
 from strategies import World, worlds
 
@@ -37,9 +38,7 @@ def same(stored: str, expected: Any) -> bool:
     return type(value) is type(expected) and bool(value == expected)
 
 
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@examples(0.25)
 @given(worlds())
 def test_the_engine_agrees_with_plain_python(world: World) -> None:
     agrees(world)

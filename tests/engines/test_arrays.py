@@ -93,10 +93,7 @@ def test_two_conditions_on_an_array_may_be_met_by_different_elements() -> None:
 
 
 def test_a_property_against_the_elements_of_a_trait() -> None:
-    events = [
-        {"profile": key, "event": "A", "timestamp": timedelta(1), "properties": {"sku": "a"}}
-        for key in PRODUCTS
-    ]
+    events = [{"profile": key, "event": "A", "timestamp": timedelta(1), "properties": {"sku": "a"}} for key in PRODUCTS]
     condition = "event('A').where(property('sku') = trait('products.$.sku')).count() = 1"
     assert set(members(condition, events, PROFILES)) == WITH_A
 

@@ -243,13 +243,9 @@ def test_comparison_with_a_trait(comparison: str, expected: set[str]) -> None:
     profiles = [{"id": key, "traits": {"v": left, "w": right}} for key, left, right in DYNAMIC]
     assert set(members(f"trait('v') {comparison}", profiles=profiles)) == expected
     events = [
-        {"profile": key, "event": "A", "timestamp": timedelta(1), "properties": {"v": left}}
-        for key, left, _ in DYNAMIC
+        {"profile": key, "event": "A", "timestamp": timedelta(1), "properties": {"v": left}} for key, left, _ in DYNAMIC
     ]
-    assert (
-        set(members(f"event('A').where(property('v') {comparison}).count() = 1", events, profiles))
-        == expected
-    )
+    assert set(members(f"event('A').where(property('v') {comparison}).count() = 1", events, profiles)) == expected
 
 
 def test_a_literal_too_large_for_a_float_is_greater_than_everything() -> None:

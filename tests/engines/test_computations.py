@@ -133,9 +133,7 @@ def test_a_computation_in_the_condition_of_another_ones_events() -> None:
 def test_a_key_hides_a_custom_trait_of_the_same_name_even_where_it_has_no_value() -> None:
     profiles = [{"id": "a", "traits": {"n": 1}}, {"id": "b", "traits": {"n": 1}}]
     events = [{"profile": "a", "event": "A", "timestamp": DAY}]
-    found = snapshots(
-        [computation("n", "event('A').count()"), computation("uses", "trait('n') = 1")], events, profiles
-    )
+    found = snapshots([computation("n", "event('A').count()"), computation("uses", "trait('n') = 1")], events, profiles)
     assert list(found["uses"]) == ["a"]
 
 
@@ -160,9 +158,7 @@ def test_paths_into_the_value_of_a_computation() -> None:
 
 
 def test_copies_keep_the_type() -> None:
-    profiles = [
-        {"id": key, "traits": {"v": value}} for key, value in {"n": 5, "t": "5", "b": True, "z": None}.items()
-    ]
+    profiles = [{"id": key, "traits": {"v": value}} for key, value in {"n": 5, "t": "5", "b": True, "z": None}.items()]
     assert snapshots([computation("it", "trait('v')")], profiles=profiles)["it"] == {
         "b": "true",
         "n": "5",

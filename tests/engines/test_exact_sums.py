@@ -94,9 +94,7 @@ def test_groups_that_need_care_do_not_disturb_the_others() -> None:
         "nothing": ["x", None],
     }
     rows = [event for profile, own in found.items() for event in events(profile, own)]
-    result = snapshots(
-        [computation("it", "event('A').sum(property('v'))")], rows, [{"id": key} for key in found]
-    )
+    result = snapshots([computation("it", "event('A').sum(property('v'))")], rows, [{"id": key} for key in found])
     assert result["it"] == {
         "cents": "120",
         "large": "13835058055282164000",
@@ -131,9 +129,7 @@ def test_quotients_are_correctly_rounded(rows: int) -> None:
 def test_each_amount_of_cents_is_its_own_sum() -> None:
     amounts = {f"p{cents:05}": cents / 100 for cents in range(4_000, 6_000)}
     rows = [event for profile, amount in amounts.items() for event in events(profile, [amount])]
-    found = snapshots(
-        [computation("it", "event('A').sum(property('v'))")], rows, [{"id": key} for key in amounts]
-    )
+    found = snapshots([computation("it", "event('A').sum(property('v'))")], rows, [{"id": key} for key in amounts])
     assert {key: float(value) for key, value in found["it"].items()} == amounts
 
 

@@ -121,9 +121,9 @@ def test_ties_in_time_go_by_message_id_then_position_missing_ids_last() -> None:
 
 
 def test_conditions_narrow_what_is_reduced() -> None:
-    rows = [
-        {"profile": "p", "event": "A", "timestamp": HOUR, "properties": {"v": "x", "n": n}} for n in (1, 2, 3)
-    ] + [{"profile": "p", "event": "A", "timestamp": HOUR, "properties": {"v": "y", "n": 9}}]
+    rows = [{"profile": "p", "event": "A", "timestamp": HOUR, "properties": {"v": "x", "n": n}} for n in (1, 2, 3)] + [
+        {"profile": "p", "event": "A", "timestamp": HOUR, "properties": {"v": "y", "n": 9}}
+    ]
     where = "event('A').where(property('n') < 3)"
     found = snapshots(
         [
@@ -166,9 +166,7 @@ def test_context_fields_and_nested_paths() -> None:
     assert values("event('A').sum(property('totals.net'))", rows, PROFILES) == {"p": 4.5}
     assert values(r"event('A').first(property('a\\.b'))", rows, PROFILES) == {"p": "dotted"}
     assert values("event('A').last(context('page.url'))", rows, PROFILES) == {"p": "/pricing"}
-    assert values("event('A').where(context('page.url').ends_with('pricing')).count()", rows, PROFILES) == {
-        "p": 1
-    }
+    assert values("event('A').where(context('page.url').ends_with('pricing')).count()", rows, PROFILES) == {"p": 1}
     assert values("event('A').first(property('totals'))", rows, PROFILES) == {"p": '{"net":4.5}'}
 
 

@@ -131,12 +131,7 @@ def test_only_the_filtered_events_keep_a_session_alive() -> None:
 
 def test_sources_are_excluded_by_id() -> None:
     sources = {"a": "web", "b": "ios", "c": None}
-    events = [
-        {"profile": key, "event": "A", "timestamp": DAY, "source_id": source}
-        for key, source in sources.items()
-    ]
+    events = [{"profile": key, "event": "A", "timestamp": DAY, "source_id": source} for key, source in sources.items()]
     profiles = [{"id": key} for key in sources]
     assert set(values("event('A').sources({exclude: 'web'}).count()", events, profiles)) == {"b", "c"}
-    assert set(values("event('A').sources({exclude: 'web', exclude: 'ios'}).count()", events, profiles)) == {
-        "c"
-    }
+    assert set(values("event('A').sources({exclude: 'web', exclude: 'ios'}).count()", events, profiles)) == {"c"}

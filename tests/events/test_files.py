@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
-from audiences.errors import InputError, NotYetError
-from audiences.events import InputFrames, Reason, open_inputs
+from audiences.errors import InputError
+from audiences.events import InputFrames, Reason, Source, open_inputs
 from audiences.events.files import find_files
 from event_tables import AS_OF, event, needs, table
 
@@ -17,6 +18,11 @@ def write(path: Path, *message_ids: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     table([event(message_id) for message_id in message_ids]).write_parquet(path)
     return path
+
+
+def source_of(name: str, source: Source) -> InputFrames:
+    sources: dict[str, Any] = {name: source}
+    return InputFrames(**sources)
 
 
 def names(location: Path | str) -> list[str]:
@@ -66,13 +72,16 @@ def test_nothing_there(tmp_path: Path, location: str, what: str) -> None:
 @pytest.mark.parametrize("source", ["profiles", "accounts", "suppressed"])
 def test_the_message_names_the_source(tmp_path: Path, source: str) -> None:
     with pytest.raises(InputError, match=source):
-        open_inputs(InputFrames(**{source: str(tmp_path / "missing.parquet")}))
+        open_inputs(source_of(source, str(tmp_path / "missing.parquet")))
 
 
-def test_the_data_lake_layout_is_not_yet(tmp_path: Path) -> None:
-    write(tmp_path / "lake" / "segment_type=bought" / "day=2024-06-01" / "hr=00" / "x.parquet", "m1")
-    with pytest.raises(NotYetError, match="data lake layout: not yet"):
-        find_files(str(tmp_path / "lake"))
+@pytest.mark.parametrize("source", ["profiles", "accounts", "suppressed"])
+def test_only_events_have_the_data_lake_layout(tmp_path: Path, source: str) -> None:
+    path = write(tmp_path / "lake" / "segment_type=bought" / "day=2024-06-01" / "hr=00" / "x.parquet", "m1")
+    assert names(tmp_path / "lake") == ["segment_type=bought/day=2024-06-01/hr=00/x.parquet"]
+    with pytest.raises(InputError, match=f"the {source} are in folders of a data lake") as caught:
+        open_inputs(source_of(source, str(tmp_path / "lake")))
+    assert caught.value.where == str(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1PAR1", b"event,user\nBought,u1\n", b"\0" * 100])
@@ -158,7 +167,7 @@ def test_the_fingerprint_of_frames(tmp_path: Path) -> None:
     frame = table([event("m1")])
 
     def fingerprint(one: pl.DataFrame | pl.LazyFrame, name: str = "events") -> str:
-        return open_inputs(InputFrames(**{name: one})).fingerprint()
+        return open_inputs(source_of(name, one)).fingerprint()
 
     assert fingerprint(frame) == fingerprint(frame.clone()) == fingerprint(frame.lazy())
     assert fingerprint(frame) != fingerprint(table([event("m2")]))

@@ -223,9 +223,27 @@ def test_accounts_from_group_calls() -> None:
 
 def test_accounts_from_the_table() -> None:
     accounts = pl.DataFrame({"groupId": [2, 1], "traits": [{"plan": "pro"}, {"plan": None}]})
-    with prepared(table([group("m1", "g1")]), accounts=accounts) as inputs:
+    with prepared(table([group("m1", "2", traits='{"plan":"free"}')]), accounts=accounts) as inputs:
         assert inputs.accounts().rows() == [("1", "{}"), ("2", '{"plan":"pro"}')]
         assert inputs.accounts().rows() == inputs.accounts().rows()
+
+
+def test_an_account_with_users_exists_without_a_row_in_the_table() -> None:
+    profiles = [
+        profile("p1", ("user_id", "u1"), account_ids=["g1", "g2"]),
+        profile("p2", ("user_id", "u2"), account_ids=None),
+    ]
+    rows = [
+        group("m1", "g3", user_id="u2", traits='{"plan":"pro"}'),
+        group("m2", "g1", user_id="u2", traits='{"plan":"pro"}'),
+        group("m3", "g4", user_id="u1"),  # what the table says of p1 replaces it: nobody belongs to g4
+    ]
+    accounts = pl.DataFrame({"account_id": ["g1"], "traits": ['{"plan":"free"}']})
+    expected = [("g1", '{"plan":"free"}'), ("g2", "{}"), ("g3", '{"plan":"pro"}')]
+    with prepared(table(rows), profiles=table(profiles), accounts=accounts) as inputs:
+        assert inputs.accounts().rows() == expected
+    with prepared(table(rows), profiles=table(profiles)) as inputs:
+        assert inputs.accounts().rows() == [("g1", '{"plan":"pro"}'), *expected[1:], ("g4", "{}")]
 
 
 @pytest.mark.parametrize(

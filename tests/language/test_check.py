@@ -57,9 +57,7 @@ def test_spans_without_their_text_are_not_used() -> None:
 
 @pytest.mark.parametrize(("count", "fine"), [(50, True), (51, False)])
 def test_fifty_primary_expressions_are_the_limit_nested_ones_included(count: int, fine: bool) -> None:
-    text = " OR ".join(
-        ["event('x').where(property('p') = 1).count() >= 1", *["trait('t') = 'y'"] * (count - 2)]
-    )
+    text = " OR ".join(["event('x').where(property('p') = 1).count() >= 1", *["trait('t') = 'y'"] * (count - 2)])
     problems = check(parse(text), kind="audience", source=text)
 
     assert (problems == []) is fine

@@ -103,9 +103,7 @@ def test_an_empty_definition_is_named(text: str) -> None:
 
 
 def test_a_long_line_is_cut_around_the_mistake() -> None:
-    definition = (
-        " OR ".join(f"trait('number_{index}') = 'y'" for index in range(20)) + " OR trait('last') = gold"
-    )
+    definition = " OR ".join(f"trait('number_{index}') = 'y'" for index in range(20)) + " OR trait('last') = gold"
     with pytest.raises(DefinitionError) as raised:
         parse(definition)
 
@@ -170,9 +168,7 @@ def test_a_condition_is_asked_for_where_one_is_needed() -> None:
         parse_condition("event('x').count()")
 
 
-@pytest.mark.parametrize(
-    "nest", ["({})", "NOT {}", "NOT ({})", "event('x').where({}).count() >= 1", "ANY {}"]
-)
+@pytest.mark.parametrize("nest", ["({})", "NOT {}", "NOT ({})", "event('x').where({}).count() >= 1", "ANY {}"])
 @pytest.mark.parametrize("depth", [60, 2_000])
 def test_no_depth_breaks_the_parser(nest: str, depth: int) -> None:
     definition = "trait('a') = 1"

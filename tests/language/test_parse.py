@@ -54,9 +54,7 @@ def test_any_and_all_apply_to_the_next_condition_only() -> None:
 
     assert parse("ANY trait('a').exists() AND trait('b').exists()") == tree.And((tree.AnyUser(a), b))
     assert parse("ALL NOT trait('a').exists()") == tree.AllUsers(tree.Not(a))
-    assert parse("NOT ANY (trait('a').exists() OR trait('b').exists())") == tree.Not(
-        tree.AnyUser(tree.Or((a, b)))
-    )
+    assert parse("NOT ANY (trait('a').exists() OR trait('b').exists())") == tree.Not(tree.AnyUser(tree.Or((a, b))))
 
 
 @pytest.mark.parametrize(

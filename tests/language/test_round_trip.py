@@ -30,9 +30,7 @@ def cases() -> list[tuple[str, str, str, str]]:
 
 
 @pytest.mark.parametrize(("kind", "level", "definition", "canonical"), cases())
-def test_each_definition_is_valid_and_prints_in_one_way(
-    kind: str, level: str, definition: str, canonical: str
-) -> None:
+def test_each_definition_is_valid_and_prints_in_one_way(kind: str, level: str, definition: str, canonical: str) -> None:
     expression = parse(definition)
 
     assert check(expression, kind=kind, level=level, source=definition) == []

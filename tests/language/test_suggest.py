@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audiences.language.suggest import did_you_mean, nearest
+from audiences.language.suggest import did_you_mean, nearest, nearest_names
 from audiences.language.vocabulary import FUNCTIONS, REDUCERS, SYNONYMS, function_hint
 
 
@@ -18,10 +18,29 @@ from audiences.language.vocabulary import FUNCTIONS, REDUCERS, SYNONYMS, functio
         ("xyz", ["count", "sum"], None),
         ("", ["count"], None),
         ("count", [], None),
+        # The beginning of only one of them is an abbreviation.
+        ("dest", ["destination", "send"], "destination"),
+        ("des", ["destination", "description"], None),
+        ("de", ["destination"], None),
     ],
 )
 def test_the_nearest_candidate(word: str, candidates: list[str], expected: str | None) -> None:
     assert nearest(word, candidates) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "counts", "expected"),
+    [
+        ("totl", {"total": 1, "title": 9, "sku": 99}, ["total"]),
+        ("order_completed", {"Order Completed": 1, "Order Cancelled": 9}, ["Order Completed"]),
+        # Equally near: the more frequent first, then by name; three at most.
+        ("price_a", {"price_b": 1, "price_c": 5, "price_e": 1, "price_d": 1}, ["price_c", "price_b", "price_d"]),
+        ("sku", {"total": 5}, []),
+        ("", {"total": 5}, []),
+    ],
+)
+def test_the_nearest_names(word: str, counts: dict[str, int], expected: list[str]) -> None:
+    assert nearest_names(word, counts) == expected
 
 
 def test_a_hint_is_a_question_or_nothing() -> None:

@@ -25,9 +25,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_generator_makes_the_same_table_again(generated: Path, table: str) -> None:
-    assert_frame_equal(
-        pl.read_parquet(generated / f"{table}.parquet"), pl.read_parquet(FOLDER / f"{table}.parquet")
-    )
+    assert_frame_equal(pl.read_parquet(generated / f"{table}.parquet"), pl.read_parquet(FOLDER / f"{table}.parquet"))
 
 
 def test_the_readme_counts_rows_and_events() -> None:

@@ -18,7 +18,7 @@ import duckdb
 import pytest
 
 from audiences import Project
-from audiences.definitions.computation import Kind
+from audiences.definitions.computation import Kind, Level
 from audiences.run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,8 @@ KEYS = [
     for name in ("shop", "business")
     for key in re.findall(r"^create table (\w+)", (EXPECTED / f"{name}.sql").read_text(), flags=re.MULTILINE)
 ]
+
+EVERYONE = {Level.USER: "profile", Level.ACCOUNT: "account"}
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +61,7 @@ def expected_values(database: duckdb.DuckDBPyConnection, key: str) -> dict[str, 
     """
     rows = database.sql(f"select * from {key}").fetchall()
     values = {
-        row[0]: True if len(row) == 1 else row[1] if len(row) == 2 else float(Fraction(row[1]) / row[2])
-        for row in rows
+        row[0]: True if len(row) == 1 else row[1] if len(row) == 2 else float(Fraction(row[1]) / row[2]) for row in rows
     }
     assert len(values) == len(rows), f"{key}.sql gives an id twice"
     return {key: float(value) if isinstance(value, Decimal) else value for key, value in values.items()}
@@ -84,7 +85,7 @@ def test_values(database: duckdb.DuckDBPyConnection, run: Run, key: str) -> None
 def test_sizes_are_sensible(database: duckdb.DuckDBPyConnection, project: Project, key: str) -> None:
     computation = project.definitions.computations[key]
     size = len(expected_values(database, key))
-    everyone = len(database.sql("select id from profile").fetchall())
+    everyone = len(database.sql(f"select id from {EVERYONE[computation.level]}").fetchall())
     assert size > 0
     if computation.kind is Kind.AUDIENCE:
         assert size < everyone / 2

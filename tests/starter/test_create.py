@@ -146,17 +146,14 @@ def database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def test_it_runs_and_computes_what_its_definitions_say(
-    folder: Path, database: duckdb.DuckDBPyConnection
-) -> None:
+def test_it_runs_and_computes_what_its_definitions_say(folder: Path, database: duckdb.DuckDBPyConnection) -> None:
     project = Project.load(folder)
     assert not project.problems
     run = project.run()
     assert sorted(result.key for result in run.results) == sorted(EXPECTED)
     for key, query in EXPECTED.items():
         expected = {
-            id: float(value) if isinstance(value, Decimal) else value
-            for id, value in database.sql(query).fetchall()
+            id: float(value) if isinstance(value, Decimal) else value for id, value in database.sql(query).fetchall()
         }
         assert expected
         assert dict(run.snapshot(key).iter_rows()) == expected, key

@@ -85,3 +85,22 @@ union all
 select distinct profile, cast('{}' as json), starts_with(profile, 'anonymous_id:')
 from call
 where profile not in (select id from profile_row);
+
+-- ── accounts, and who belongs to them: what the table of profiles says, else what group calls say ──────────
+
+create table member as
+select profile_id as profile, unnest(account_ids) as account
+from '{data}/business/profiles.parquet' where account_ids is not null
+union
+select profile, group_id from call
+where type = 'group'
+    and profile not in (select profile_id from '{data}/business/profiles.parquet' where account_ids is not null);
+
+create table account as
+select account_id as id, cast(traits as json) as traits from '{data}/business/accounts.parquet'
+union all
+select distinct account, cast('{}' as json) from member
+where account not in (select account_id from '{data}/business/accounts.parquet');
+
+create table account_user as
+select account, profile from member join profile on profile.id = member.profile where not anonymous;

@@ -123,3 +123,35 @@ create table pricing_page_visitors as
 select profile as id from event
 where event = 'Page Viewed' and text_of(properties, 'page_name') = 'Pricing' and happened >= timestamp '2010-10-11'
 group by 1 having count(*) >= 2;
+
+-- ── accounts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+create table account_logins_30_days as
+select
+    id,
+    (select count(*) from call join account_user using (profile)
+     where account = id and coalesce(nullif(text_of(context, 'groupId'), ''), group_id) = id
+        and event = 'User Logged In' and happened >= timestamp '2010-11-10') as value
+from account;
+
+create table at_risk_accounts as
+select id from account
+where text_of(traits, 'plan') in ('starter', 'team', 'business')
+    and id not in (
+        select account from account_user
+        join profile on profile.id = account_user.profile
+        join event on event.profile = account_user.profile
+        where text_of(profile.traits, 'role') in ('owner', 'admin')
+            and event = 'User Logged In' and happened >= timestamp '2010-11-26'
+    );
+
+create table active_trials as
+select id from account join account_logins_30_days using (id)
+where cast(replace(text_of(traits, 'trial_ends_at'), 'Z', '') as timestamp)
+        between as_of() and timestamp '2010-12-24'
+    and value >= 5
+    and id in (
+        select account from account_user join event using (profile)
+        where event = 'Report Exported' and happened >= timestamp '2010-12-03'
+        group by account, profile having count(*) >= 3
+    );

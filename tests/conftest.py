@@ -1,0 +1,22 @@
+"""Options of the whole test suite."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# ci: the same examples each time. long: new ones each time, and many more (see examples.py); a failure prints how to
+# get it again, and is tried first in the next run.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("long", derandomize=False, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--refresh",
+        action="store_true",
+        help="write what is printed now into golden files instead of comparing; read the difference before you keep it",
+    )

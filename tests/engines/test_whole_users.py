@@ -1,0 +1,13 @@
+"""Whole definitions of users over whole files give exactly what an evaluator in plain Python gives."""
+
+from __future__ import annotations
+
+from hypothesis import given
+
+from examples import World, agrees, examples, worlds
+
+
+@examples(0.375)
+@given(worlds(accounts_too=False))
+def test_users_agree_with_plain_python(world: World) -> None:
+    agrees(world)
