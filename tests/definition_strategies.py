@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from hypothesis.strategies import DrawFn
-
 from audiences.language import tree
 from audiences.language.tree import Operator
+from choices import Choices
 from fakes import AS_OF
 from file_strategies import AGES, DATES
 from naive import Definition, length
-from strategies import chance, one_of, place
 
 Literals = tuple[tree.Literal, ...]
 
@@ -30,6 +28,14 @@ CONTEXTS: Final[tuple[tree.Path, ...]] = (("v",), ("v",), ("groupId",))
 TRAITS: Final[tuple[tree.Path, ...]] = (("t",), ("t",), ("u",), ("o", "x"), ("l", "$"))
 
 NUMBERS: Final[Literals] = tuple(tree.Number(value) for value in (0, 1, 1, 2, 2, 3, 5, 5, 7, 10, 0.1, -2, 44.63))
+COMMON: Final[Literals] = (
+    tree.Number(5),
+    tree.Number(5),
+    tree.Text("5"),
+    tree.Text("a"),
+    tree.Text("a"),
+    tree.Number(7),
+)
 LITERALS: Final[Literals] = (
     *NUMBERS,
     *map(tree.Text, ("5", "5.0", "a", "a", "b", "ab", "", "true", "é", '"\\\n', *DATES)),
@@ -45,7 +51,7 @@ INSTANTS: Final[Literals] = (
 
 NOTHING: Final = tree.Duration(0, tree.Unit.HOUR)
 DURATIONS: Final = (
-    *(tree.Duration(amount, tree.Unit.HOUR) for amount in (1, 2, 3, 4, 24)),
+    *(tree.Duration(amount, tree.Unit.HOUR) for amount in (1, 1, 2, 2, 3, 4, 24)),
     *(tree.Duration(amount, tree.Unit.DAY) for amount in (1, 7)),
 )
 SESSIONS: Final = (
@@ -71,6 +77,10 @@ OF_NUMBERS: Final = tuple(operator for operator in OPERATORS if operator not in 
 COUNTED: Final[tuple[Operator, ...]] = (*ORDERED, Operator.AT_LEAST, Operator.EQUALS, Operator.EQUALS)
 
 
+DEFINITION_SIZE: Final = 300
+"""Bytes that a definition is made of, at most."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """What may be used at a place: traits, and inside ANY or ALL those of ``users``; it is ``level`` events deep."""
@@ -85,15 +95,15 @@ class Scope:
         return replace(self, level=self.level + 1, account=False, depth=self.depth + 1)
 
 
-def definitions(draw: DrawFn, *, accounts: bool, most: int = 8) -> list[Definition]:
+def definitions(draw: Choices, *, accounts: bool, most: int = 8) -> list[Definition]:
     """Each uses only those before it."""
     found: list[Definition] = []
-    hidden = chance(draw, 1, 6)  # a computation that has the name of a custom trait
-    for number in range(3 + draw(place(most))):
-        account = accounts and chance(draw, 1, 2)
-        hides = hidden and not account and all(item.key != "u" for item in found)
+    hidden = draw.chance(1, 3)  # a computation that has the name of a custom trait
+    for number in range(3 + draw.place(most)):
+        account = accounts and draw.chance(1, 2)
+        hides = hidden and not account and number < 2 and all(item.key != "u" for item in found)
         scope = scope_of(found, account=account, custom=[path for path in TRAITS if not hidden or path != ("u",)])
-        found.append(definition(draw, "u" if hides else f"k{number}", scope))
+        found.append(definition(draw.part(DEFINITION_SIZE), "u" if hides else f"k{number}", scope))
     return found
 
 
@@ -107,153 +117,157 @@ def scope_of(found: Sequence[Definition], *, account: bool, custom: Sequence[tre
     return Scope(tuple(own), tuple(paths), account=True)
 
 
-def definition(draw: DrawFn, key: str, scope: Scope) -> Definition:
-    audience = chance(draw, 1, 2)
+def definition(draw: Choices, key: str, scope: Scope) -> Definition:
+    audience = draw.chance(2, 5)
     expression = condition(draw, scope) if audience else trait(draw, scope)
     return Definition(
         key=key,
         expression=expression,
         audience=audience,
         default=None if audience else default(draw, expression),
-        since=AS_OF - one_of(draw, AGES) if chance(draw, 1, 6) else None,
-        include_anonymous=chance(draw, 1, 2),
+        since=AS_OF - draw.one_of(AGES) if draw.chance(1, 6) else None,
+        include_anonymous=draw.chance(1, 2),
         account=scope.account,
-        by_group=scope.account and chance(draw, 1, 3),
+        by_group=scope.account and draw.chance(1, 3),
     )
 
 
-def default(draw: DrawFn, expression: Any) -> Any:
+def default(draw: Choices, expression: Any) -> Any:
     """What fits the definition, or nothing."""
-    if chance(draw, 2, 3):
+    if draw.chance(1, 2):
         return None
     match expression:
         case tree.Count() | tree.UniqueCount():
-            return one_of(draw, (0, 0, 5))
+            return draw.one_of((0, 0, 0, 5))
         case tree.Aggregate(operand=tree.Operand(cast=tree.Cast.STRING)) | tree.MostFrequent():
-            return one_of(draw, ("", "a"))
+            return draw.one_of(("", "a"))
         case tree.Aggregate():
-            return one_of(draw, (0, 0.5))
+            return draw.one_of((0, 0.5))
         case tree.UniqueList():
-            return one_of(draw, ([], ["a"]))
-    return one_of(draw, (0, 0.5, "", "a", False, [], ["a"]))
+            return draw.one_of(([], ["a"]))
+    return draw.one_of((0, 0.5, "", "a", False, [], ["a"]))
 
 
-def trait(draw: DrawFn, scope: Scope) -> Any:
-    if chance(draw, 1, 8):
-        return tree.Trait(one_of(draw, [path for path in scope.traits if tree.EACH not in path]))
+def trait(draw: Choices, scope: Scope) -> Any:
+    if draw.chance(1, 8):
+        return tree.Trait(draw.one_of([path for path in scope.traits if tree.EACH not in path]))
     return reduction(draw, scope, of_trait=True)
 
 
 # ── conditions ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def condition(draw: DrawFn, scope: Scope) -> Any:
+def condition(draw: Choices, scope: Scope) -> Any:
     """What an audience, ANY, ALL or ``where`` may have."""
-    form = draw(place(12)) if scope.depth < 3 else 0
+    form = draw.place(12) if scope.depth < 4 else 0
     inside = replace(scope, depth=scope.depth + 1)
     if form in (6, 10) and scope.account:
         users = replace(inside, traits=scope.users, users=(), account=False)
-        return one_of(draw, (tree.AnyUser, tree.AllUsers))(condition(draw, users))
+        return draw.one_of((tree.AnyUser, tree.AllUsers))(condition(draw, users))
     if form == 7:
         return tree.Not(condition(draw, inside))
     if form in (8, 9):
         junction = tree.And if form == 8 else tree.Or
-        operands = [condition(draw, inside) for _ in range(2 + draw(place(2)))]
+        operands = [condition(draw, inside) for _ in range(2 + draw.place(2))]
         flat = [part for item in operands for part in (item.operands if isinstance(item, junction) else (item,))]
         return junction(tuple(flat))
     return comparison(draw, scope)
 
 
-def comparison(draw: DrawFn, scope: Scope) -> tree.Comparison:
+def comparison(draw: Choices, scope: Scope) -> tree.Comparison:
     value = left(draw, scope)
     if isinstance(value, tree.Count | tree.UniqueCount):
-        operator = one_of(draw, OF_NUMBERS if chance(draw, 1, 5) else COUNTED)
+        operator = draw.one_of(OF_NUMBERS if draw.chance(1, 5) else COUNTED)
+        if operator in COUNTED and draw.chance(2, 3):
+            return tree.Comparison(value, operator, (tree.Number(draw.one_of((0, 1, 1, 1, 2))),))
         return tree.Comparison(value, operator, arguments(draw, operator, scope, numeric=True))
     numeric = isinstance(value, tree.Aggregate) and value.operand.cast is not tree.Cast.STRING
-    operator = one_of(draw, OF_NUMBERS if numeric else OPERATORS)
+    if not numeric and draw.chance(1, 2):
+        return tree.Comparison(value, Operator.EQUALS, (argument(draw, COMMON, scope),))
+    operator = draw.one_of(OF_NUMBERS if numeric else OPERATORS)
     return tree.Comparison(value, operator, arguments(draw, operator, scope, numeric=numeric))
 
 
-def left(draw: DrawFn, scope: Scope) -> Any:
-    form = draw(place(8))
-    if scope.level and form < 5:
+def left(draw: Choices, scope: Scope) -> Any:
+    form = draw.place(8)
+    if scope.level and form < 4 + (scope.level > 1):
         return parent(draw) if scope.level > 1 and form == 4 else field(draw)
     if form == 5:
-        return tree.Trait(one_of(draw, scope.traits))
+        return tree.Trait(draw.one_of(scope.traits))
     if scope.level < DEEPEST:
         found = reduction(draw, scope, of_trait=False)
         return tree.Count(found.stream) if isinstance(found, tree.UniqueList) else found
     return field(draw)
 
 
-def arguments(draw: DrawFn, operator: Operator, scope: Scope, *, numeric: bool) -> tuple[tree.Argument, ...]:
+def arguments(draw: Choices, operator: Operator, scope: Scope, *, numeric: bool) -> tuple[tree.Argument, ...]:
     if operator in (Operator.EXISTS, Operator.ABSENT):
         return ()
     if operator in RELATIVE:
         with_zero = operator in (Operator.BEFORE_LAST, Operator.AFTER_NEXT)
-        return (one_of(draw, (NOTHING, *DURATIONS) if with_zero else DURATIONS),)
+        return (draw.one_of((NOTHING, *DURATIONS) if with_zero else DURATIONS),)
     if operator in OF_DATES:
         return (argument(draw, INSTANTS, scope),)
     if operator in SEVERAL:
-        return tuple(argument(draw, LITERALS, scope) for _ in range(1 + draw(place(2))))
+        return tuple(argument(draw, LITERALS, scope) for _ in range(1 + draw.place(2)))
     if numeric and operator not in (Operator.STARTS_WITH, Operator.ENDS_WITH):
         return (argument(draw, (*NUMBERS, tree.Text("5")), scope),)
     return (argument(draw, IN_ORDER if operator in ORDERED else LITERALS, scope),)
 
 
-def argument(draw: DrawFn, literals: Sequence[tree.Argument], scope: Scope) -> tree.Argument:
-    form = draw(place(8))
+def argument(draw: Choices, literals: Sequence[tree.Argument], scope: Scope) -> tree.Argument:
+    form = draw.place(8)
     if form < 3 and scope.level > 1:
         return parent(draw)
-    return tree.Trait(one_of(draw, scope.traits)) if form == 3 else one_of(draw, literals)
+    return tree.Trait(draw.one_of(scope.traits)) if form == 3 else draw.one_of(literals)
 
 
-def field(draw: DrawFn) -> tree.Property | tree.Context:
-    return tree.Context(one_of(draw, CONTEXTS)) if chance(draw, 1, 8) else tree.Property(one_of(draw, PATHS))
+def field(draw: Choices) -> tree.Property | tree.Context:
+    return tree.Context(draw.one_of(CONTEXTS)) if draw.chance(1, 8) else tree.Property(draw.one_of(PATHS))
 
 
-def parent(draw: DrawFn) -> tree.Property:
-    return tree.Property(one_of(draw, PATHS), of_parent=True)
+def parent(draw: Choices) -> tree.Property:
+    return tree.Property(draw.one_of(PATHS), of_parent=True)
 
 
 # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def reduction(draw: DrawFn, scope: Scope, *, of_trait: bool) -> Any:
+def reduction(draw: Choices, scope: Scope, *, of_trait: bool) -> Any:
     events = stream(draw, scope, of_trait=of_trait)
     operand = tree.Operand(field(draw))
-    form = draw(place(12))
-    if form < 4:
+    form = draw.place(14)
+    if form < 5:
         return tree.Count(events)
-    if form < 7:
-        cast = one_of(draw, (None, None, None, tree.Cast.NUMBER))
-        return tree.Aggregate(events, one_of(draw, tuple(tree.Function)), replace(operand, cast=cast))
-    if form == 7:
-        extreme = one_of(draw, (tree.Function.MINIMUM, tree.Function.MAXIMUM))
-        return tree.Aggregate(events, extreme, replace(operand, cast=tree.Cast.STRING))
+    if form < 8:
+        cast = draw.one_of((None, None, None, tree.Cast.NUMBER))
+        return tree.Aggregate(events, draw.one_of(tuple(tree.Function)), replace(operand, cast=cast))
     if form == 8:
-        cast = one_of(draw, (None, None, None, *tree.Cast))
-        return tree.MostFrequent(events, replace(operand, cast=cast), 1 + draw(place(3)))
-    return one_of(draw, (tree.First, tree.Last, tree.UniqueCount, tree.UniqueList))(events, operand)
+        extreme = draw.one_of((tree.Function.MINIMUM, tree.Function.MAXIMUM))
+        return tree.Aggregate(events, extreme, replace(operand, cast=tree.Cast.STRING))
+    if form == 9:
+        cast = draw.one_of((None, None, None, *tree.Cast))
+        return tree.MostFrequent(events, replace(operand, cast=cast), 1 + draw.place(3))
+    return draw.one_of((tree.First, tree.Last, tree.UniqueCount, tree.UniqueList))(events, operand)
 
 
-def stream(draw: DrawFn, scope: Scope, *, of_trait: bool) -> tree.Stream:
+def stream(draw: Choices, scope: Scope, *, of_trait: bool) -> tree.Stream:
     filters: list[tree.Filter] = []
-    if chance(draw, 1, 3):
+    if draw.chance(1, 5 if scope.level else 3):
         filters.append(window(draw, of_parent=False))
-    if scope.level and chance(draw, 1, 2):
+    if scope.level and draw.chance(2, 3):
         filters.append(window(draw, of_parent=True))
-    if chance(draw, 1, 8):
-        filters.append(tree.Sources(one_of(draw, (("web",), ("ios", "web")))))
-    if of_trait and chance(draw, 1, 4):
-        filters.append(tree.ExpiresAfter(one_of(draw, SESSIONS)))
-    for _ in range(one_of(draw, (0, 1, 1, 2)) if scope.level < DEEPEST and scope.depth < 5 else 0):
-        filters.insert(draw(place(len(filters) + 1)), tree.Where(condition(draw, scope.nested())))
-    return tree.Stream(one_of(draw, EVENTS), tuple(filters))
+    if draw.chance(1, 12):
+        filters.append(tree.Sources(draw.one_of((("web",), ("ios", "web")))))
+    if of_trait and draw.chance(1, 4):
+        filters.append(tree.ExpiresAfter(draw.one_of(SESSIONS)))
+    for _ in range(draw.one_of((0, 1, 1, 2)) if scope.level < DEEPEST and scope.depth < 5 else 0):
+        filters.insert(draw.place(len(filters) + 1), tree.Where(condition(draw, scope.nested())))
+    return tree.Stream(draw.one_of(EVENTS), tuple(filters))
 
 
-def window(draw: DrawFn, *, of_parent: bool) -> tree.Within | tree.Between:
-    first, second = sorted((one_of(draw, (NOTHING, *DURATIONS)), one_of(draw, DURATIONS)), key=length)
-    if length(first) == length(second) or chance(draw, 1, 2):
+def window(draw: Choices, *, of_parent: bool) -> tree.Within | tree.Between:
+    first, second = sorted((draw.one_of((NOTHING, *DURATIONS)), draw.one_of(DURATIONS)), key=length)
+    if length(first) == length(second) or draw.chance(1, 2):
         return tree.Within(second, of_parent=of_parent)
     return tree.Between(first, second, of_parent=of_parent)

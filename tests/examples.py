@@ -7,28 +7,31 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn
+from hypothesis.strategies import SearchStrategy
 
 import audiences
 from audiences.definitions.structured_print import plain_of
 from audiences.language.print import query
+from choices import Choices, made_of
 from definition_strategies import definitions
 from fakes import AS_OF
 from file_strategies import File, accounts, accounts_frame, files, frame, profiles, profiles_frame, write
 from naive import Definition, compute
 from naive_inputs import population
 from naive_values import typed
-from strategies import chance, one_of, place
 
 PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "ci")
 EXAMPLES: Final[Mapping[str, int]] = {"ci": 2_000, "long": 50_000}
 """In all tests together, by Hypothesis profile."""
+
+SIZE: Final = 7_500
+"""Bytes that a world is made of, at most."""
 
 
 def examples(share: float) -> settings:
@@ -50,19 +53,23 @@ class World:
     accounts: Sequence[Mapping[str, Any]] | None
 
 
-@st.composite
-def worlds(draw: DrawFn, *, accounts_too: bool) -> World:
+def worlds(*, accounts_too: bool) -> SearchStrategy[World]:
+    """Any world; without accounts, all definitions are about users."""
+    return made_of(partial(world, accounts_too=accounts_too), SIZE)
+
+
+def world(draw: Choices, *, accounts_too: bool) -> World:
     found = definitions(draw, accounts=accounts_too)
-    structured = frozenset(item.key for item in found if chance(draw, 1, 4))
-    places = sorted(range(len(found)), key=lambda number: (draw(place(3)), number))
+    structured = frozenset(item.key for item in found if draw.chance(1, 4))
+    places = sorted(range(len(found)), key=lambda number: (draw.place(3), number))
     return World(
         found,
         structured,
         places,
         files(draw),
-        chance(draw, 1, 2),
+        draw.chance(1, 2),
         profiles(draw),
-        accounts(draw) if accounts_too else one_of(draw, (None, [])),
+        accounts(draw) if accounts_too else draw.one_of((None, [])),
     )
 
 

@@ -12,20 +12,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from hypothesis.strategies import DrawFn
 
+from choices import Choices
 from fakes import AS_OF
-from strategies import LARGE, MICROSECOND, chance, one_of, place
+from strategies import LARGE, MICROSECOND
 
-TYPES: Final = (*("track",) * 12, "page", "screen", "identify", "group", "group", "group", "alias")
-EVENTS: Final = ("A", "A", "A", "B", "B", "C", "Page Viewed")
-USERS: Final = ("1", "1", "2", "3", None)
+TYPES: Final = (*("track",) * 14, "page", "screen", "identify", "group", "group", "alias")
+EVENTS: Final = (*("A",) * 6, *("B",) * 5, "C", "Page Viewed")
+USERS: Final = (*("1",) * 5, "2", "2", "3", None)
 ANONYMOUS: Final = (None, None, "a", "b")
-PROFILES: Final = (None, None, "p0", "p1", "p9")
-GROUPS: Final = ("g1", "g1", "g2", "3", None)
+PROFILES: Final = (None, None, "p0", "p0", "p1", "p9")
+GROUPS: Final = (*("g1",) * 4, "g2", "g2", "3", None)
+GROUP_IDS: Final = (None, None, "g1", "g1", "g2", "g2", "", 3, 3.0, 2.5, ["g1"], True)
 SOURCES: Final = (None, "web", "ios")
 
 # Few values, spelt in many ways: most comparisons of two of them could go either way.
+COMMON: Final = (5, 5, "5", 7, "a", "a", "b", None, True, 0.1)
 SPELT: Final = (None, 5, 5.0, "5", "5.0", "05", 7, "7", "a", "b", "ab", "", True, "true", "é", "\U0001f600", '"\\\n')
 NUMBERS: Final = (5, 0, -2, 0.1, 0.2, 0.30000000000000004, "0.1", "-7", "1e2", 1e300, 1e16, -1e16, 1e-7, 44.63, *LARGE)
 DATES: Final = (
@@ -58,17 +60,23 @@ OBJECTS: Final[tuple[Any, ...]] = (
     {"x": {"y": 1}},
     {"x": "5", "y": ["a"]},
 )
-VALUES: Final = (*SPELT, *SPELT, *NUMBERS, *DATES, ["a"], {"x": 1})
+VALUES: Final = (*SPELT, *SPELT, *NUMBERS, *DATES, *DATES, ["a"], {"x": 1})
 
-HOURS: Final = tuple(timedelta(hours=hour) for hour in (1, 1, 2, 2, 3, 4, 5, 6, 24, 25, 168))
+HOURS: Final = tuple(timedelta(hours=hour) for hour in (1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 24, 168))
 AGES: Final = (
-    *(age + tick * MICROSECOND for age in HOURS for tick in (0, 0, 0, 1, -1)),
+    *(hour + tick * MICROSECOND for hour in HOURS for tick in (0, 0, 0, 0, 1, -1)),
     *(timedelta(minutes=minutes) for minutes in (30, 90, 150)),
     *(timedelta(), MICROSECOND, -MICROSECOND, timedelta(hours=-1)),
 )
 BEFORE_ALL: Final = datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
 NOT_TIMES: Final = (None, "", "yesterday", "2024-02-30T00:00:00Z", "1969-12-31T23:59:59Z")
-NOT_OBJECTS: Final[tuple[Any, ...]] = ("[1]", '"a"', "{", "5", json.dumps({f"p{number}": 1 for number in range(301)}))
+NOT_OBJECTS: Final[tuple[Any, ...]] = (
+    "[1]",
+    '"a"',
+    "{",
+    "5",
+    json.dumps({"v": 5} | {f"p{number}": 1 for number in range(300)}),
+)
 
 COLUMNS: Final = (
     *("message_id", "type", "event", "profile_id", "user_id", "anonymous_id", "group_id", "timestamp", "received_at"),
@@ -99,6 +107,10 @@ IN_STRUCTS: Final[Mapping[str, Mapping[str, Sequence[Any]]]] = {
 }
 
 
+CALL_SIZE: Final = 100
+"""Bytes that a call is made of, at most."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """How a file has its columns."""
@@ -121,72 +133,74 @@ class File:
 # ── drawing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def files(draw: DrawFn, *, most: int = 24) -> list[File]:
+def files(draw: Choices, *, most: int = 30) -> list[File]:
     """One to three files."""
-    has_profiles = chance(draw, 1, 3)
-    number_of_files = one_of(draw, (1, 2, 2, 3))
-    total = 3 + draw(place(most))
+    has_profiles = draw.chance(1, 3)
+    number_of_files = draw.one_of((1, 2, 2, 3))
+    total = 4 + draw.place(most)
     found = []
     for number in range(number_of_files):
         layout = Layout(
-            one_of(draw, TIMES), one_of(draw, OBJECTS_AS), one_of(draw, IDS_AS), chance(draw, 1, 4), has_profiles
+            draw.one_of(TIMES), draw.one_of(OBJECTS_AS), draw.one_of(IDS_AS), draw.chance(1, 4), has_profiles
         )
         calls: list[dict[str, Any]] = []
         for row in range(number, total, number_of_files):
-            if calls and chance(draw, 1, 12):
-                calls.append(one_of(draw, calls) | {"received_at": time(draw, layout)})
+            if calls and draw.chance(1, 12):
+                calls.append(draw.one_of(calls) | {"received_at": time(draw, layout)})
             else:
-                calls.append(call(draw, layout, row))
+                calls.append(call(draw.part(CALL_SIZE), layout, row))
         found.append(File(layout, calls))
     return found
 
 
-def call(draw: DrawFn, layout: Layout, number: int) -> dict[str, Any]:
-    kind = one_of(draw, TYPES)
+def call(draw: Choices, layout: Layout, number: int) -> dict[str, Any]:
+    kind = draw.one_of(TYPES)
     identity = kind in ("identify", "group")
     return {
         "message_id": message_id(draw, number),
-        "type": kind if not chance(draw, 1, 60) else "trak",
-        "event": one_of(draw, EVENTS) if kind == "track" and not chance(draw, 1, 60) else None,
-        "profile_id": one_of(draw, PROFILES) if layout.has_profiles else None,
-        "user_id": an_id(draw, layout, one_of(draw, USERS)),
-        "anonymous_id": one_of(draw, ANONYMOUS),
-        "group_id": an_id(draw, layout, one_of(draw, GROUPS)) if kind == "group" or chance(draw, 1, 3) else None,
+        "type": kind if not draw.chance(1, 60) else "trak",
+        "event": draw.one_of(EVENTS) if kind == "track" and not draw.chance(1, 60) else None,
+        "profile_id": draw.one_of(PROFILES) if layout.has_profiles else None,
+        "user_id": an_id(draw, layout, draw.one_of(USERS)),
+        "anonymous_id": draw.one_of(ANONYMOUS),
+        "group_id": an_id(draw, layout, draw.one_of(GROUPS)) if kind == "group" or draw.chance(1, 2) else None,
         "timestamp": time(draw, layout),
-        "received_at": time(draw, layout) if chance(draw, 1, 3) else None,
-        "name": one_of(draw, (None, "5", "a")) if kind in ("page", "screen") else None,
-        "source_id": one_of(draw, SOURCES),
+        "received_at": time(draw, layout) if draw.chance(1, 3) else None,
+        "name": draw.one_of((None, "5", "a")) if kind in ("page", "screen") else None,
+        "source_id": draw.one_of(SOURCES),
         "properties": None if identity else an_object(draw, layout, "properties"),
         "traits": an_object(draw, layout, "traits") if identity else None,
-        "context": an_object(draw, layout, "context") if chance(draw, 2, 3) else None,
+        "context": an_object(draw, layout, "context") if draw.chance(2, 3) else None,
     }
 
 
-def message_id(draw: DrawFn, number: int) -> str | None:
-    form = draw(place(12))
-    if form < 2:
+def message_id(draw: Choices, number: int) -> str | None:
+    form = draw.place(16)
+    if form < 3:
         return None
-    return f"m{draw(place(number + 1))}" if form < 5 else "x" * 101 if form == 11 and number > 12 else f"m{number}"
+    if form == 15:
+        return draw.one_of(("x" * 101, "x" * 100, ""))
+    return f"m{draw.place(number + 1)}" if form < 6 else f"m{number * 7 % 25}"  # not in the order of rows
 
 
-def an_id(draw: DrawFn, layout: Layout, value: str | None) -> Any:
+def an_id(draw: Choices, layout: Layout, value: str | None) -> Any:
     if layout.ids == "text" or value is None:
-        return "" if value is not None and chance(draw, 1, 40) else value
+        return "" if value is not None and draw.chance(1, 40) else value
     whole = int(value.removeprefix("g"))
-    if layout.ids == "float" and chance(draw, 1, 20):
+    if layout.ids == "float" and draw.chance(1, 20):
         return whole + 0.5
     return float(whole) if layout.ids == "float" else whole
 
 
-def time(draw: DrawFn, layout: Layout) -> Any:
-    moment = AS_OF - one_of(draw, AGES)
-    if chance(draw, 1, 60):
-        return one_of(draw, NOT_TIMES) if layout.times == "text" else one_of(draw, (None, BEFORE_ALL))
+def time(draw: Choices, layout: Layout) -> Any:
+    moment = AS_OF - draw.one_of(AGES)
+    if draw.chance(1, 60):
+        return draw.one_of(NOT_TIMES) if layout.times == "text" else draw.one_of((None, BEFORE_ALL))
     if layout.times == "ms":
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     if layout.times != "text":
         return moment
-    return one_of(draw, (written, written_without_zone, written_elsewhere))(moment)
+    return draw.one_of((written, written_without_zone, written_elsewhere))(moment)
 
 
 def written(moment: datetime) -> str:
@@ -201,26 +215,31 @@ def written_elsewhere(moment: datetime) -> str:
     return (moment - timedelta(minutes=90)).strftime("%Y-%m-%dT%H:%M:%S.%f-01:30")
 
 
-def an_object(draw: DrawFn, layout: Layout, name: str) -> Any:
+def an_object(draw: Choices, layout: Layout, name: str) -> Any:
     if layout.objects == "struct":
-        found = {key: one_of(draw, pool) for key, pool in IN_STRUCTS[name].items()}
+        found = {key: draw.one_of(pool) for key, pool in IN_STRUCTS[name].items()}
         return {key: value for key, value in found.items() if value is not None}
     if layout.objects == "entries":
-        return {key: str(one_of(draw, VALUES)) for key in IN_STRUCTS[name] if chance(draw, 2, 3)}
-    if chance(draw, 1, 50):
-        return one_of(draw, NOT_OBJECTS)
-    return json.dumps(json_object(draw, name), ensure_ascii=chance(draw, 1, 2))
+        return {key: str(draw.one_of(VALUES)) for key in IN_STRUCTS[name] if draw.chance(2, 3)}
+    if draw.chance(1, 50):
+        return draw.one_of(NOT_OBJECTS)
+    return json.dumps(json_object(draw, name), ensure_ascii=draw.chance(1, 2))
 
 
-def json_object(draw: DrawFn, name: str) -> dict[str, Any]:
+def value(draw: Choices, pool: Sequence[Any]) -> Any:
+    """Mostly one of few values."""
+    return draw.one_of(COMMON if draw.chance(2, 3) else pool)
+
+
+def json_object(draw: Choices, name: str) -> dict[str, Any]:
     if name == "context":
-        return {"v": one_of(draw, VALUES), "groupId": one_of(draw, (None, "g1", "g2", "", 3, 3.0, 2.5, ["g1"], True))}
+        return {"v": value(draw, VALUES), "groupId": draw.one_of(GROUP_IDS)}
     first, second = ("v", "w") if name == "properties" else ("t", "u")
-    found: dict[str, Any] = {first: one_of(draw, VALUES)}
-    if chance(draw, 2, 3):
-        found[second] = one_of(draw, SPELT)
-    if chance(draw, 1, 2):
-        found |= {"o": one_of(draw, OBJECTS), "l": one_of(draw, LISTS)}
+    found: dict[str, Any] = {first: value(draw, VALUES)}
+    if draw.chance(2, 3):
+        found[second] = value(draw, SPELT)
+    if draw.chance(1, 2):
+        found |= {"o": draw.one_of(OBJECTS), "l": draw.one_of(LISTS)}
     return found
 
 
@@ -233,26 +252,26 @@ EXTERNAL_IDS: Final = (
 )
 
 
-def profiles(draw: DrawFn) -> list[dict[str, Any]] | None:
+def profiles(draw: Choices) -> list[dict[str, Any]] | None:
     """The rows of a profiles table; None: there is no table."""
-    if chance(draw, 1, 3):
+    if draw.chance(1, 3):
         return None
     return [
         {
             "profile_id": f"p{number}",
             "traits": json_object(draw, "traits"),
-            "external_ids": sorted({one_of(draw, EXTERNAL_IDS) for _ in range(draw(place(4)))}),
-            "account_ids": one_of(draw, (None, None, [], ["g1"], ["g1", "g2"], ["3"])),
+            "external_ids": sorted({draw.one_of(EXTERNAL_IDS) for _ in range(draw.place(4))}),
+            "account_ids": draw.one_of((None, [], ["g1"], ["g1", "g2"], ["g1", "g2"], ["3"])),
         }
-        for number in range(1 + draw(place(3)))
+        for number in range(1 + draw.place(3))
     ]
 
 
-def accounts(draw: DrawFn) -> list[dict[str, Any]] | None:
+def accounts(draw: Choices) -> list[dict[str, Any]] | None:
     """The rows of an accounts table; None: there is no table."""
-    if chance(draw, 1, 2):
+    if draw.chance(1, 2):
         return None
-    ids = [id for id in ("g1", "g2", "g4") if chance(draw, 1, 2)]
+    ids = [id for id in ("g1", "g2", "g4") if draw.chance(1, 2)]
     return [{"account_id": id, "traits": json_object(draw, "traits")} for id in ids]
 
 

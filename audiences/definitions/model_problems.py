@@ -72,6 +72,8 @@ def _problem(detail: ErrorDetails, node: YamlMapping, model: type[BaseModel]) ->
         hint = ""
         if kind == "string_type" and isinstance(found, YamlScalar) and found.text:
             hint = f"write '{found.text}' in quotes"
+        if name == "definition" and not isinstance(found, YamlScalar):
+            hint = "the structured form stands next to 'key', without 'definition'"
         if kind == "list_type" and isinstance(found, YamlScalar) and found.value is not None:
             hint = f"write [{found.text}]"
         return Problem(where, f"'{name}' must be {_TYPES[kind]}, this is {kind_of(found)}", hint)

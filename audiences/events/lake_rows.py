@@ -68,7 +68,7 @@ class _Reader:
         columns["type"] = _same("type", self._reading.call, batch.height)
         columns["event"] = self._events(batch)
         given = values_from_column(columns["source_id"]).struct.field("text")
-        columns["source_id"] = given.fill_null(self._reading.source or None)
+        columns["source_id"] = given.fill_null(self._reading.source) if self._reading.source else given
         if self._name is not None:
             columns["name"] = batch.get_column(self._name)
         documents = dict.fromkeys(("properties", "traits", "context"), document(missing)) | self._documents(batch)

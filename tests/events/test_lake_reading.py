@@ -271,6 +271,18 @@ def prices(folder: Path) -> list[Any]:
         return values(inputs, "property:price")
 
 
+def test_files_without_rows(tmp_path: Path) -> None:
+    put(tmp_path, "bought", {"price": [5]})
+    empty = put(tmp_path, "bought", {"price": [5]}, file="b")
+    pl.read_parquet(empty).clear().write_parquet(empty)
+    nothing = put(tmp_path, "sold", {"price": [5]})
+    pl.DataFrame().write_parquet(nothing)
+    assert prices(tmp_path) == ["5"]
+    with prepared(tmp_path, needs("price", events=["Bought", "Sold"])) as inputs:
+        assert inputs.statistics.files == 3
+        assert inputs.statistics.rows_read == 1
+
+
 def test_a_data_lake_beside_a_table(tmp_path: Path) -> None:
     put(tmp_path, "bought", {"message_id": ["m2"], "price": [2]})
     table([event("m1", properties='{"price":1}')]).write_parquet(tmp_path / "data" / "events.parquet")
