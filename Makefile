@@ -3,6 +3,7 @@
 #   make run       the main job on the sample data
 #   make test      all checks and tests
 #   make test-long compares the engine with plain Python on 50,000 random cases, for about an hour
+#   make bench     funnels where one user owns a quarter of the events, against the same events spread out
 #   make dagster   the Dagster web interface on http://localhost:3000
 #   make build     the wheel, into dist/
 #   make lock      pins the dependencies of pyproject.toml anew
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check pytest test-long dagster build lock clean
+.PHONY: help run test check pytest test-long bench dagster build lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -36,6 +37,9 @@ pytest: $(INSTALLED)
 test-long: $(INSTALLED)
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
 		tests/engines/test_against_naive.py tests/engines/test_whole_users.py tests/engines/test_whole_accounts.py
+
+bench: $(INSTALLED)
+	$(BIN)/python tests/benchmarks/funnel_skew.py
 
 dagster: $(INSTALLED)
 	mkdir -p dagster_project/home

@@ -152,14 +152,19 @@ def print_valid(project: Project) -> None:
     text = f"{good:,} definition{' is' if good == 1 else 's are'} valid"
     text += f", {broken:,} {'is' if broken == 1 else 'are'} broken" if broken else ""
     text += f"; {others:,} other mistake{'' if others == 1 else 's'}" if others else ""
-    _out.print(f"{text}.")
+    _out.print(f"{text}, as of {_instant(project)}.", soft_wrap=True)
+
+
+def _instant(project: Project) -> str:
+    """The as-of that a run would have now, and whether the space fixes it."""
+    return readable(project.as_of()) + (" (fixed by space.yml)" if project.space.as_of else "")
 
 
 def print_list(project: Project) -> None:
     """All computations, with size and as-of of their last run."""
     state = project.state()
     last = state.manifest.computations if state is not None and state.manifest is not None else {}
-    table = _table(f"{project.space.slug}: as of {readable(project.as_of(None))}")
+    table = _table(f"{project.space.slug}: as of {_instant(project)}")
     for heading in ("computation", "kind", "folder", "name", "schedule", "size", "last run"):
         table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=heading != "name")
     for key, computation in project.definitions.computations.items():
@@ -216,4 +221,6 @@ def print_created(folder: Path, files: Sequence[Path]) -> None:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    """Prints the title on a line of its own, where a narrow table can't wrap it, and gives an empty table."""
+    _out.print(Text(title, style="bold"), soft_wrap=True)
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))

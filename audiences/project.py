@@ -341,6 +341,7 @@ class Project:
                 ", ".join(references(computation.expression, computations)) or "events and traits only",
             ),
             ("used by", ", ".join(used_by) or "nothing"),
+            ("as of", clock.readable(self.as_of()) + (" (fixed by space.yml)" if self.space.as_of else "")),
             ("last run", self._last_run(computation.key)),
             ("not computed", "; ".join(item.what for item in self.refusals if item.key == computation.key)),
         ]

@@ -22,10 +22,10 @@ class Choices:
         self._data, self._next = data, 0
 
     def place(self, size: int) -> int:
-        """A number below ``size``, which is small."""
-        read = self._data[self._next : self._next + 2]
-        self._next += 2
-        return int.from_bytes(read, "big") * size >> 16
+        """A number below ``size``, which is at most 256."""
+        byte = self._data[self._next] if self._next < len(self._data) else 0
+        self._next += 1
+        return byte * size >> 8
 
     def one_of(self, pool: Sequence[Element]) -> Element:
         return pool[self.place(len(pool))]

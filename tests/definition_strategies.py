@@ -20,27 +20,23 @@ Literals = tuple[tree.Literal, ...]
 
 DEEPEST: Final = 3
 EVENTS: Final = (*("A",) * 6, *("B",) * 4, "C", "C", "Page Viewed", "Screen Viewed")
-PATHS: Final[tuple[tree.Path, ...]] = (
-    *(("v",), ("v",), ("v",), ("w",), ("w",), ("o", "x"), ("l", "$"), ("l", "$", "x")),
-    *(("l",), ("page_name",), ("screen_name",), ("name",)),
-)
+PATHS: Final[tuple[tree.Path, ...]] = (*(("v",),) * 6, *(("w",),) * 3, ("o", "x"), ("l", "$"), ("l", "$", "x"), ("l",))
+NAMES: Final[tuple[tree.Path, ...]] = (("page_name",), ("screen_name",), ("name",), ("v",))
 CONTEXTS: Final[tuple[tree.Path, ...]] = (("v",), ("v",), ("groupId",))
 TRAITS: Final[tuple[tree.Path, ...]] = (("t",), ("t",), ("u",), ("o", "x"), ("l", "$"))
 
 NUMBERS: Final[Literals] = tuple(tree.Number(value) for value in (0, 1, 1, 2, 2, 3, 5, 5, 7, 10, 0.1, -2, 44.63))
 COMMON: Final[Literals] = (
-    tree.Number(5),
-    tree.Number(5),
-    tree.Text("5"),
-    tree.Text("a"),
-    tree.Text("a"),
-    tree.Number(7),
+    *map(tree.Number, (5, 5, 7)),
+    *map(tree.Text, ("5", "a", "a")),
+    *map(tree.Instant, (AS_OF, AS_OF.replace(hour=11))),
 )
 LITERALS: Final[Literals] = (
     *NUMBERS,
     *map(tree.Text, ("5", "5.0", "a", "a", "b", "ab", "", "true", "é", '"\\\n', *DATES)),
     *map(tree.Boolean, (True, False)),
     tree.Instant(AS_OF),
+    tree.Instant(AS_OF.replace(hour=11)),
     tree.Instant(AS_OF.replace(hour=0), date_only=True),
 )
 IN_ORDER: Final[Literals] = tuple(item for item in LITERALS if not isinstance(item, tree.Boolean))
@@ -54,6 +50,7 @@ DURATIONS: Final = (
     *(tree.Duration(amount, tree.Unit.HOUR) for amount in (1, 1, 2, 2, 3, 4, 24)),
     *(tree.Duration(amount, tree.Unit.DAY) for amount in (1, 7)),
 )
+NEAR: Final = tuple(tree.Duration(amount, tree.Unit.HOUR) for amount in (1, 1, 1, 2, 2, 3, 23))
 SESSIONS: Final = (
     tree.Duration(30, tree.Unit.MINUTE),
     tree.Duration(3600, tree.Unit.SECOND),
@@ -77,7 +74,7 @@ OF_NUMBERS: Final = tuple(operator for operator in OPERATORS if operator not in 
 COUNTED: Final[tuple[Operator, ...]] = (*ORDERED, Operator.AT_LEAST, Operator.EQUALS, Operator.EQUALS)
 
 
-DEFINITION_SIZE: Final = 300
+DEFINITION_SIZE: Final = 200
 """Bytes that a definition is made of, at most."""
 
 
@@ -161,6 +158,8 @@ def condition(draw: Choices, scope: Scope) -> Any:
     """What an audience, ANY, ALL or ``where`` may have."""
     form = draw.place(12) if scope.depth < 4 else 0
     inside = replace(scope, depth=scope.depth + 1)
+    if form in (4, 5) and 1 <= scope.level < DEEPEST:
+        return funnel(draw, scope)
     if form in (6, 10) and scope.account:
         users = replace(inside, traits=scope.users, users=(), account=False)
         return draw.one_of((tree.AnyUser, tree.AllUsers))(condition(draw, users))
@@ -174,6 +173,12 @@ def condition(draw: Choices, scope: Scope) -> Any:
     return comparison(draw, scope)
 
 
+def funnel(draw: Choices, scope: Scope) -> tree.Comparison:
+    """How many later events there are."""
+    number = tree.Number(draw.one_of((0, 1, 1, 2)))
+    return tree.Comparison(tree.Count(stream(draw, scope, of_trait=False)), draw.one_of(COUNTED), (number,))
+
+
 def comparison(draw: Choices, scope: Scope) -> tree.Comparison:
     value = left(draw, scope)
     if isinstance(value, tree.Count | tree.UniqueCount):
@@ -182,6 +187,8 @@ def comparison(draw: Choices, scope: Scope) -> tree.Comparison:
             return tree.Comparison(value, operator, (tree.Number(draw.one_of((0, 1, 1, 1, 2))),))
         return tree.Comparison(value, operator, arguments(draw, operator, scope, numeric=True))
     numeric = isinstance(value, tree.Aggregate) and value.operand.cast is not tree.Cast.STRING
+    if not numeric and draw.chance(1, 6):
+        return tree.Comparison(value, draw.one_of(RELATIVE), (draw.one_of(DURATIONS),))
     if not numeric and draw.chance(1, 2):
         return tree.Comparison(value, Operator.EQUALS, (argument(draw, COMMON, scope),))
     operator = draw.one_of(OF_NUMBERS if numeric else OPERATORS)
@@ -222,8 +229,8 @@ def argument(draw: Choices, literals: Sequence[tree.Argument], scope: Scope) -> 
     return tree.Trait(draw.one_of(scope.traits)) if form == 3 else draw.one_of(literals)
 
 
-def field(draw: Choices) -> tree.Property | tree.Context:
-    return tree.Context(draw.one_of(CONTEXTS)) if draw.chance(1, 8) else tree.Property(draw.one_of(PATHS))
+def field(draw: Choices, paths: Sequence[tree.Path] = PATHS) -> tree.Property | tree.Context:
+    return tree.Context(draw.one_of(CONTEXTS)) if draw.chance(1, 8) else tree.Property(draw.one_of(paths))
 
 
 def parent(draw: Choices) -> tree.Property:
@@ -235,7 +242,7 @@ def parent(draw: Choices) -> tree.Property:
 
 def reduction(draw: Choices, scope: Scope, *, of_trait: bool) -> Any:
     events = stream(draw, scope, of_trait=of_trait)
-    operand = tree.Operand(field(draw))
+    operand = tree.Operand(field(draw, NAMES if " " in events.event else PATHS))
     form = draw.place(14)
     if form < 5:
         return tree.Count(events)
@@ -267,7 +274,10 @@ def stream(draw: Choices, scope: Scope, *, of_trait: bool) -> tree.Stream:
 
 
 def window(draw: Choices, *, of_parent: bool) -> tree.Within | tree.Between:
-    first, second = sorted((draw.one_of((NOTHING, *DURATIONS)), draw.one_of(DURATIONS)), key=length)
-    if length(first) == length(second) or draw.chance(1, 2):
+    pool = NEAR if of_parent else DURATIONS
+    if draw.chance(1, 2):
+        return tree.Within(draw.one_of(pool), of_parent=of_parent)
+    first, second = sorted((draw.one_of((NOTHING, *pool)), draw.one_of(pool)), key=length)
+    if length(first) == length(second):
         return tree.Within(second, of_parent=of_parent)
     return tree.Between(first, second, of_parent=of_parent)

@@ -17,9 +17,9 @@ from choices import Choices
 from fakes import AS_OF
 from strategies import LARGE, MICROSECOND
 
-TYPES: Final = (*("track",) * 14, "page", "screen", "identify", "group", "group", "alias")
+TYPES: Final = (*("track",) * 16, "page", "screen", "identify", "identify", "group", "group", "alias")
 EVENTS: Final = (*("A",) * 6, *("B",) * 5, "C", "Page Viewed")
-USERS: Final = (*("1",) * 5, "2", "2", "3", None)
+USERS: Final = (*("1",) * 7, "2", "2", "3", None)
 ANONYMOUS: Final = (None, None, "a", "b")
 PROFILES: Final = (None, None, "p0", "p0", "p1", "p9")
 GROUPS: Final = (*("g1",) * 4, "g2", "g2", "3", None)
@@ -27,7 +27,7 @@ GROUP_IDS: Final = (None, None, "g1", "g1", "g2", "g2", "", 3, 3.0, 2.5, ["g1"],
 SOURCES: Final = (None, "web", "ios")
 
 # Few values, spelt in many ways: most comparisons of two of them could go either way.
-COMMON: Final = (5, 5, "5", 7, "a", "a", "b", None, True, 0.1)
+COMMON: Final = (*(5, 5, "5", 7, "a", "a", "b", None, True, 0.1, 0.2), *("2024-06-15T12:00:00Z", "2024-06-15T11:00"))
 SPELT: Final = (None, 5, 5.0, "5", "5.0", "05", 7, "7", "a", "b", "ab", "", True, "true", "é", "\U0001f600", '"\\\n')
 NUMBERS: Final = (5, 0, -2, 0.1, 0.2, 0.30000000000000004, "0.1", "-7", "1e2", 1e300, 1e16, -1e16, 1e-7, 44.63, *LARGE)
 DATES: Final = (
@@ -36,6 +36,8 @@ DATES: Final = (
     "2024-06-15T14:00:00+02:00",
     "2024-06-14 12:00",
     "2024-06-15T11:59:59.9999999",
+    "2024-06-15T10:00:00",
+    "2024-06-15T13:00:00Z",
     "2024-06-16T12:00:00Z",
     "2024-02-30",
 )
@@ -107,7 +109,7 @@ IN_STRUCTS: Final[Mapping[str, Mapping[str, Sequence[Any]]]] = {
 }
 
 
-CALL_SIZE: Final = 100
+CALL_SIZE: Final = 50
 """Bytes that a call is made of, at most."""
 
 
@@ -118,6 +120,7 @@ class Layout:
     times: str = "us"
     objects: str = "json"
     ids: str = "text"
+    few_message_ids: bool = False
     camel: bool = False
     has_profiles: bool = False
 
@@ -133,15 +136,20 @@ class File:
 # ── drawing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def files(draw: Choices, *, most: int = 30) -> list[File]:
+def files(draw: Choices, *, most: int = 50) -> list[File]:
     """One to three files."""
     has_profiles = draw.chance(1, 3)
     number_of_files = draw.one_of((1, 2, 2, 3))
-    total = 4 + draw.place(most)
+    total = 10 + draw.place(most)
     found = []
     for number in range(number_of_files):
         layout = Layout(
-            draw.one_of(TIMES), draw.one_of(OBJECTS_AS), draw.one_of(IDS_AS), draw.chance(1, 4), has_profiles
+            times=draw.one_of(TIMES),
+            objects=draw.one_of(OBJECTS_AS),
+            ids=draw.one_of(IDS_AS),
+            few_message_ids=draw.chance(1, 4),
+            camel=draw.chance(1, 4),
+            has_profiles=has_profiles,
         )
         calls: list[dict[str, Any]] = []
         for row in range(number, total, number_of_files):
@@ -157,7 +165,7 @@ def call(draw: Choices, layout: Layout, number: int) -> dict[str, Any]:
     kind = draw.one_of(TYPES)
     identity = kind in ("identify", "group")
     return {
-        "message_id": message_id(draw, number),
+        "message_id": None if layout.few_message_ids and draw.chance(3, 4) else message_id(draw, number),
         "type": kind if not draw.chance(1, 60) else "trak",
         "event": draw.one_of(EVENTS) if kind == "track" and not draw.chance(1, 60) else None,
         "profile_id": draw.one_of(PROFILES) if layout.has_profiles else None,
@@ -176,11 +184,11 @@ def call(draw: Choices, layout: Layout, number: int) -> dict[str, Any]:
 
 def message_id(draw: Choices, number: int) -> str | None:
     form = draw.place(16)
-    if form < 3:
+    if form < 4:
         return None
     if form == 15:
         return draw.one_of(("x" * 101, "x" * 100, ""))
-    return f"m{draw.place(number + 1)}" if form < 6 else f"m{number * 7 % 25}"  # not in the order of rows
+    return f"m{draw.place(number + 1)}" if form < 7 else f"m{number * 7 % 61}"  # not in the order of rows
 
 
 def an_id(draw: Choices, layout: Layout, value: str | None) -> Any:
