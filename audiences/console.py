@@ -152,7 +152,8 @@ def print_valid(project: Project) -> None:
     text = f"{good:,} definition{' is' if good == 1 else 's are'} valid"
     text += f", {broken:,} {'is' if broken == 1 else 'are'} broken" if broken else ""
     text += f"; {others:,} other mistake{'' if others == 1 else 's'}" if others else ""
-    _out.print(f"{text}, as of {_instant(project)}.", soft_wrap=True)
+    text += f", as of {_instant(project)}" if project.space.as_of else ""
+    _out.print(f"{text}.", soft_wrap=True)
 
 
 def _instant(project: Project) -> str:
