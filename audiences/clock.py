@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from audiences.errors import DefinitionError
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?$")
 
 
@@ -56,3 +57,8 @@ def readable(instant: datetime) -> str:
     moment = as_utc(instant)
     layout = "%Y-%m-%d %H:%M" if not (moment.second or moment.microsecond) else "%Y-%m-%d %H:%M:%S"
     return moment.strftime(layout) + " UTC"
+
+
+def microseconds_since_epoch(moment: datetime) -> int:
+    """A UTC instant in microseconds since 1970, exactly."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)

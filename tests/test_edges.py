@@ -1,0 +1,112 @@
+"""Which events the passing of time makes count, or stop counting."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiences.definitions.computation import Computation
+from audiences.edges import Interval, compares_with_now, crossing
+from fakes import computation
+
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOW = datetime(2010, 12, 10, 8, tzinfo=UTC)
+NOW_IN_MICROSECONDS = 1_291_968_000_000_000  # date -d 2010-12-10T08:00:00Z +%s
+
+
+def crossed(*definitions: str, hours: int = 1) -> list[tuple[str, int, int]]:
+    """The intervals between NOW less some hours and NOW, in hours before NOW."""
+    items = [computation(f"key_{number}", text) for number, text in enumerate(definitions)]
+    found = crossing(items, NOW - timedelta(hours=hours), NOW)
+    return [
+        (item.event, (item.start - NOW_IN_MICROSECONDS) // HOUR, (item.end - NOW_IN_MICROSECONDS) // HOUR)
+        for item in found
+    ]
+
+
+def test_what_is_new_comes_into_every_window() -> None:
+    assert crossed("event('A').count()") == [("A", -1, 0)]
+
+
+def test_a_lookback_window_loses_its_oldest_hour() -> None:
+    assert crossed("event('A').within(7 days).count()") == [("A", -169, -168), ("A", -1, 0)]
+
+
+def test_a_window_of_two_ages_has_an_edge_at_each() -> None:
+    assert crossed("event('A').between(1 day, 2 days).count()") == [("A", -49, -48), ("A", -25, -24)]
+
+
+def test_windows_of_several_definitions_share_an_edge() -> None:
+    assert crossed("event('A').within(2 hours).count()", "event('A').within(1 hour).count() > 1", "event('B').count()") == [
+        ("A", -3, 0),
+        ("B", -1, 0),
+    ]  # fmt: skip
+
+
+def test_nested_events_have_edges_of_their_own() -> None:
+    text = "event('A').where(event('B').within(parent: 5 days).within(3 days).count() = 0).within(10 days).count() >= 1"
+    assert crossed(text) == [("A", -241, -240), ("A", -1, 0), ("B", -73, -72), ("B", -1, 0)]
+
+
+def test_events_before_events_since_cross_for_nothing() -> None:
+    item = computation("key", "event('A').within(2 days).count()", events_since=NOW - timedelta(hours=48, minutes=30))
+    half = NOW_IN_MICROSECONDS - 48 * HOUR - HOUR // 2
+    assert crossing([item], NOW - timedelta(hours=1), NOW) == (
+        Interval("A", half, NOW_IN_MICROSECONDS - 48 * HOUR),
+        Interval("A", NOW_IN_MICROSECONDS - HOUR, NOW_IN_MICROSECONDS),
+    )
+
+
+def test_the_same_instant_again_changes_nothing() -> None:
+    assert crossed("event('A').within(7 days).count()", hours=0) == []
+
+
+@pytest.mark.parametrize(
+    ("definition", "expected"),
+    [
+        ("trait('born').within_last(7 days)", True),
+        ("NOT (trait('born').after_next(7 days)) AND event('A').count() > 1", True),
+        ("event('A').where(property('due').before_last(1 day)).count() > 1", True),
+        ("event('A').where(property('due').before_date('2010-12-10')).within(7 days).count() > 1", False),
+    ],
+)
+def test_dates_compared_with_as_of(definition: str, expected: bool) -> None:  # noqa: FBT001 - a table's column
+    assert compares_with_now(computation("key", definition)) is expected
+
+
+AGES = st.integers(0, 12)
+
+
+@given(
+    windows=st.lists(st.tuples(st.sampled_from("AB"), AGES, AGES), min_size=1, max_size=4),
+    hours=st.integers(0, 30),
+    age=st.integers(-5 * 2, 60 * 2),
+    name=st.sampled_from("AB"),
+)
+def test_an_event_in_no_interval_counts_the_same_at_both_instants(
+    windows: list[tuple[str, int, int]], hours: int, age: int, name: str
+) -> None:
+    """By the sentence of the language: ``as_of - b <= timestamp < as_of - a``. ``age`` is in half hours."""
+    items: list[Computation] = []
+    for number, (event, nearest, farthest) in enumerate(windows):
+        window = f".between({nearest} hours, {farthest + nearest + 1} hours)" if farthest else ""
+        items.append(computation(f"key_{number}", f"event('{event}'){window}.count()"))
+    time = NOW_IN_MICROSECONDS - age * HOUR // 2
+
+    def counted(as_of: int) -> list[bool]:
+        return [
+            event == name
+            and time < as_of - (nearest if farthest else 0) * HOUR
+            and (not farthest or time >= as_of - (farthest + nearest + 1) * HOUR)
+            for event, nearest, farthest in windows
+        ]
+
+    found = crossing(items, NOW - timedelta(hours=hours), NOW)
+    inside = any(item.event == name and item.start <= time < item.end for item in found)
+    different = counted(NOW_IN_MICROSECONDS) != counted(NOW_IN_MICROSECONDS - hours * HOUR)
+    assert inside or not different
