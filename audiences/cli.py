@@ -150,6 +150,18 @@ def show(
 
 
 @app.command()
+def explain(
+    keys: Annotated[list[str] | None, typer.Argument(help="Computations; all when none is named.")] = None,
+    project: ProjectFolder = Path(),
+    environment: Environment = None,
+) -> None:
+    """Show what a run reads and computes once, what shares it, and what each part cost."""
+    from audiences import console
+
+    console.print_plan(_open(project, environment).explain(keys or ()))
+
+
+@app.command()
 def why(
     key: Annotated[str, typer.Argument(help="A computation.")],
     identifier: Annotated[

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from audiences.clock import readable
 from audiences.errors import Problem
@@ -20,6 +21,7 @@ from audiences.errors import Problem
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from audiences.explain import Branch
     from audiences.export import Export
     from audiences.project import Description, Preview, Project
     from audiences.run import ComputationResult, ProgressReport, Run
@@ -200,6 +202,35 @@ def print_computation(description: Description) -> None:
 
 def _indent(text: str) -> str:
     return "\n".join("  " + line for line in text.rstrip().splitlines())
+
+
+def print_plan(branches: Sequence[Branch]) -> None:
+    """The plan of a run as trees, one for each pass; shares and costs stand behind each line."""
+    for branch in branches:
+        _out.print(_tree(branch, None))
+
+
+def _tree(branch: Branch, above: Tree | None) -> Tree:
+    line = Text(branch.text, style="bold" if above is None else "")
+    if branch.shared:
+        line.append(f"  shared by {branch.shared}", style="green")
+    if branch.cost is not None:
+        line.append(f"  {_cost(branch)}", style="cyan")
+    node = Tree(line) if above is None else above.add(line)
+    for below in branch.below:
+        _tree(below, node)
+    return node
+
+
+def _cost(branch: Branch) -> str:
+    cost = branch.cost
+    if cost is None:
+        return ""
+    parts = [f"{cost.rows:,} rows"] if cost.rows else []
+    parts += [f"{cost.bytes / 1e6:,.1f} MB"] if cost.bytes else []
+    parts.append(f"{cost.seconds:.2f} s")
+    parts += [] if branch.share is None else [f"{branch.share:.1%} of the computing"]
+    return ", ".join(parts)
 
 
 def print_explanation(explanation: Explanation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -13,12 +12,10 @@ from audiences.events.accounts import GROUP_ID
 from audiences.events.needs import EventNeeds
 from audiences.language import suggest
 from audiences.language.event_uses import event_uses
-from audiences.language.print import query
 from audiences.language.requirements import references, requirements
-from audiences.language.selections import Measure, Selection
 from audiences.language.tree import Path
 from audiences.language.walk import trait_uses
-from audiences.stages import Stage, Step, make_stages, measures
+from audiences.stages import Stage, make_stages
 
 
 @dataclass(frozen=True)
@@ -40,58 +37,6 @@ class Plan:
     def stages(self) -> tuple[Stage, ...]:
         """The passes over users and accounts, in order; one over users if there are no account-level computations."""
         return make_stages(self.order, [*self.dependencies, *(item.key for item in self.given)])
-
-    def describe(self) -> list[str]:
-        """The plan in lines of text: its layers, and which measures and event selections are shared."""
-        lines: list[str] = []
-        users: dict[tuple[Level, Measure], list[str]] = {}
-        layers = [(stage.level, layer) for stage in self.stages() for layer in stage.layers]
-        for number, (level, layer) in enumerate(layers, start=1):
-            whose = " (accounts)" if level is Level.ACCOUNT else ""
-            lines.append(f"level {number}{whose}: {', '.join(map(describe_step, layer))}")
-            for step in layer:
-                for item in measures(step):
-                    users.setdefault((level, item), []).append(describe_step(step))
-        if self.given:
-            lines.append(f"last snapshots of: {', '.join(computation.key for computation in self.given)}")
-        events = Counter((level is Level.ACCOUNT, item.selection.event) for level, item in users)
-        lines += [
-            f"event {event!r}{' of accounts' if whole else ''}: {count} measure{'s' if count > 1 else ''} in one pass"
-            for (whole, event), count in sorted(events.items())
-        ]
-        lines += [
-            f"shared by {', '.join(names)}: {describe_measure(item)}"
-            for (_, item), names in users.items()
-            if len(names) > 1
-        ]
-        return lines
-
-
-def describe_step(step: Step) -> str:
-    """A few words for people: the key, or what is asked of the users of accounts."""
-    return step.key if isinstance(step, Computation) else f"of each user: {query(step.condition)}"
-
-
-def describe_measure(item: Measure) -> str:
-    """One line for people: ``count of 'Order Completed'``."""
-    operand = "" if item.operand is None else f" of {'.'.join(item.operand.path)}"
-    return f"{item.statistic.value}{operand} over {describe_selection(item.selection)}"
-
-
-def describe_selection(item: Selection) -> str:
-    """One line for people: the event and what narrows it."""
-    parts = [repr(item.event)]
-    if item.oldest is not None:
-        parts.append(f"{item.newest // 3_600_000_000} to {item.oldest // 3_600_000_000} hours old")
-    if item.since is not None:
-        parts.append(f"since {item.since.isoformat()}")
-    if item.conditions:
-        parts.append(f"{len(item.conditions)} condition{'s' if len(item.conditions) > 1 else ''}")
-    if item.excluded_sources:
-        parts.append(f"without sources {', '.join(item.excluded_sources)}")
-    if item.session is not None:
-        parts.append("last session")
-    return ", ".join(parts)
 
 
 def make_plan(computations: Mapping[str, Computation], keys: Sequence[str] | None = None) -> Plan:

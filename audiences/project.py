@@ -19,6 +19,7 @@ from audiences.plan import Plan, make_plan, usable
 
 if TYPE_CHECKING:
     from audiences.engines.base import Engine
+    from audiences.explain import Branch
     from audiences.export import Export
     from audiences.run import ProgressReport, Run
     from audiences.state import State
@@ -298,6 +299,19 @@ class Project:
             raise StateError("nothing has been computed yet", where=self.space.state, hint="`audiences run` does")
         target = sys.stdout.buffer if output == "-" else Path(output or ".")
         return export(state, self.definitions, key, format, target, traits=traits, users=users, raw=raw, as_of=as_of)
+
+    def explain(self, keys: Sequence[str] = ()) -> tuple[Branch, ...]:
+        """The plan of a run of ``keys`` (none: of all) as a tree, with what each part cost in the last run.
+
+        Raises:
+            DefinitionError: an unknown or broken key. StateError: a state that can't be read.
+        """
+        from audiences.explain import explained
+
+        self._refuse_broken(keys)
+        state = self.state()
+        costs = state.manifest.costs if state is not None and state.manifest is not None else None
+        return explained(make_plan(self.usable, list(keys) or None), costs)
 
     def describe(self, key: str) -> Description:
         """All that is known of a computation.

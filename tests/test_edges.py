@@ -42,10 +42,8 @@ def test_a_window_of_two_ages_has_an_edge_at_each() -> None:
 
 
 def test_windows_of_several_definitions_share_an_edge() -> None:
-    assert crossed("event('A').within(2 hours).count()", "event('A').within(1 hour).count() > 1", "event('B').count()") == [
-        ("A", -3, 0),
-        ("B", -1, 0),
-    ]  # fmt: skip
+    definitions = ("event('A').within(2 hours).count()", "event('A').within(1 hour).count() > 1", "event('B').count()")
+    assert crossed(*definitions) == [("A", -3, 0), ("B", -1, 0)]
 
 
 def test_nested_events_have_edges_of_their_own() -> None:
@@ -75,7 +73,7 @@ def test_the_same_instant_again_changes_nothing() -> None:
         ("event('A').where(property('due').before_date('2010-12-10')).within(7 days).count() > 1", False),
     ],
 )
-def test_dates_compared_with_as_of(definition: str, expected: bool) -> None:  # noqa: FBT001 - a table's column
+def test_dates_compared_with_as_of(definition: str, expected: bool) -> None:
     assert compares_with_now(computation("key", definition)) is expected
 
 

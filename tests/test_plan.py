@@ -22,8 +22,9 @@ def keys(computations: tuple[Computation, ...]) -> list[str]:
 
 
 def levels(plan: Plan) -> list[list[str]]:
-    """The keys of each level, as the plan describes itself."""
-    return [line.split(": ")[1].split(", ") for line in plan.describe() if line.startswith("level ")]
+    """The keys of each layer of the one pass over users."""
+    (stage,) = plan.stages()
+    return [[step.key for step in layer if isinstance(step, Computation)] for layer in stage.layers]
 
 
 CHAIN = space(
@@ -113,23 +114,6 @@ def test_disabled_ones_are_given_not_computed_unless_asked_for() -> None:
     plan = make_plan(definitions, ["first", "middle"])
     assert keys(plan.order) == ["first", "middle"]
     assert plan.given == ()
-
-
-def test_it_describes_itself() -> None:
-    plan = make_plan(
-        space(
-            orders="event('Order').within(30 days).count()",
-            same="event('Order').within(720 hours).count() > 2",
-            revenue="event('Order').sum(property('total.net'))",
-            big="trait('revenue') > 5",
-        )
-    )
-    assert plan.describe() == [
-        "level 1: orders, same, revenue",
-        "level 2: big",
-        "event 'Order': 2 measures in one pass",
-        "shared by orders, same: count over 'Order', 0 to 720 hours old",
-    ]
 
 
 def test_equal_questions_are_one_measure_however_they_are_written() -> None:

@@ -81,14 +81,3 @@ def test_what_is_needed_is_told_apart_by_level() -> None:
     assert needs.contexts == frozenset()
     by_group = computation("it", "event('A').count()", level=Level.ACCOUNT, attribute_events_by="group_id")
     assert plan_of(by_group).needs.contexts == {("groupId",)}
-
-
-def test_a_plan_describes_itself() -> None:
-    assert plan_of(ORDERS, LOGINS, BUSY).describe() == [
-        "level 1: orders, of each user: event('B').count() >= 1",
-        "level 2 (accounts): logins",
-        "level 3 (accounts): busy",
-        "event 'A': 1 measure in one pass",
-        "event 'B': 1 measure in one pass",
-        "event 'A' of accounts: 1 measure in one pass",
-    ]

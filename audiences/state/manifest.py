@@ -15,6 +15,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from audiences.costs import Costs
 from audiences.definitions.computation import Kind, Level
 from audiences.errors import StateError
 
@@ -77,6 +78,8 @@ class Manifest(BaseModel):
     rejects: Mapping[str, int] = Field(default_factory=dict)
     """Rows of the inputs that were not computed, by reason."""
     statistics: Mapping[str, int | float] = Field(default_factory=dict)
+    costs: Costs | None = None
+    """What the run spent on what; None: nobody measured it."""
     history_since: datetime | None = None
     """Snapshots at instants before this can't be had any more; None: nothing was dropped."""
 
