@@ -3,7 +3,9 @@
 #   make run       the main job on the sample data
 #   make test      all checks and tests
 #   make test-long compares the engine with plain Python on 50,000 random cases, for about an hour
-#   make bench     funnels where one user owns a quarter of the events, against the same events spread out
+#   make bench     20 million made-up events: a bare scan, DuckDB, ClickHouse and us, all results compared;
+#                  OPTIONS="--events 100000000 --chart chart.svg" and the like, OPTIONS=--help lists them
+#   make bench-funnels  funnels where one user owns a quarter of the events, against the same events spread out
 #   make dagster   the Dagster web interface on http://localhost:3000
 #   make build     the wheel, into dist/
 #   make lock      pins the dependencies of pyproject.toml anew
@@ -15,7 +17,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check pytest test-long bench dagster build lock clean
+.PHONY: help run test check pytest test-long bench bench-funnels dagster build lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +41,9 @@ test-long: $(INSTALLED)
 		tests/engines/test_against_naive.py tests/engines/test_whole_users.py tests/engines/test_whole_accounts.py
 
 bench: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(OPTIONS)
+
+bench-funnels: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/funnel_skew.py
 
 dagster: $(INSTALLED)

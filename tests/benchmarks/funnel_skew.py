@@ -58,6 +58,40 @@ FUNNELS = {
         "event('Product Added').where(event('Product Viewed').within(parent: 7 days)"
         ".mode(property('product'), 2) = 'product-7').count() >= 1"
     ),
+    "spent on dearer ones": (
+        "event('Product Viewed').where(event('Order Completed').within(parent: 7 days)"
+        ".where(property('price') > property(parent: 'price')).sum(property('price')) >= 500).count() >= 1"
+    ),
+    "first dearer one": (
+        "event('Product Viewed').where(event('Product Viewed')"
+        ".where(property('price') > property(parent: 'price')).first(property('product')) = 'product-7').count() >= 1"
+    ),
+    "dearer, and fewer of it": (
+        "event('Product Viewed').where(event('Product Viewed').where(property('price') > property(parent: 'price') "
+        "AND property('quantity') < property(parent: 'quantity')).max(property('price')) >= 99).count() >= 1"
+    ),
+    "searched with the word": (
+        "event('Product Viewed').where(event('Product Added')"
+        ".where(property('product').contains(property(parent: 'word'))).count() >= 1).count() >= 1"
+    ),
+    "searched in a week, without": (
+        "event('Product Viewed').where(event('Product Added').within(parent: 7 days)"
+        ".where(property('product').omits(property(parent: 'word'))).sum(property('price')) >= 500).count() >= 1"
+    ),
+    "not the same, the last": (
+        "event('Product Viewed').where(event('Product Added')"
+        ".where(property('product') != property(parent: 'product')).last(property('product')) = 'product-7')"
+        ".count() >= 1"
+    ),
+    "a tag in common": (
+        "event('Product Viewed').where(event('Order Completed')"
+        ".where(property('tags.$') = property(parent: 'tags.$')).count() >= 1).count() >= 1"
+    ),
+    "most added with the word": (
+        "event('Product Viewed').where(event('Product Added')"
+        ".where(property('product').contains(property(parent: 'word'))).mode(property('product'), 2) = 'product-7')"
+        ".count() >= 1"
+    ),
 }
 COMPUTATIONS = {
     name: Computation(key=name, kind=Kind.AUDIENCE, expression=parse(definition))
@@ -102,7 +136,9 @@ def table(*, skewed: bool) -> pl.DataFrame:
             cart, user = of_cart, f"user-{chance.randrange(USERS)}"
         owner = PLACEHOLDER if skewed and number < OWNED else user
         when = AS_OF - timedelta(hours=age, microseconds=1)
-        rows.append((owner, name, when, cart, f"product-{product}", price))
+        word, quantity = f"t-{product // 10}", number % 20 + 1
+        tags = [f"tag-{product % 30}", f"tag-{product % 7}"]
+        rows.append((owner, name, when, cart, f"product-{product}", price, word, quantity, tags))
     frame = pl.DataFrame(
         rows,
         schema={
@@ -112,6 +148,9 @@ def table(*, skewed: bool) -> pl.DataFrame:
             "cart_id": pl.String,
             "product": pl.String,
             "price": pl.Float64,
+            "word": pl.String,
+            "quantity": pl.Int64,
+            "tags": pl.List(pl.String),
         },
         orient="row",
     )
@@ -121,7 +160,7 @@ def table(*, skewed: bool) -> pl.DataFrame:
         "user_id",
         "timestamp",
         pl.int_range(pl.len()).cast(pl.String).alias("message_id"),
-        pl.struct("cart_id", "product", "price").alias("properties"),
+        pl.struct("cart_id", "product", "price", "word", "quantity", "tags").alias("properties"),
     )
 
 
