@@ -3,9 +3,10 @@
 from audiences.events.buckets import Bucket
 from audiences.events.inputs import Inputs, open_inputs
 from audiences.events.needs import EventNeeds, column_name
-from audiences.events.prepare import Limits
 from audiences.events.prepared import PreparedInputs, Statistics
 from audiences.events.rejects import Reason, Rejects, Sample
+from audiences.events.store.limits import Limits
+from audiences.events.store.prepare import Place
 from audiences.events.tables import InputFrames, Source
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "InputFrames",
     "Inputs",
     "Limits",
+    "Place",
     "PreparedInputs",
     "Reason",
     "Rejects",

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from audiences.events.buckets import Bucket, BucketPlan
+from audiences.events.buckets import BucketPlan
 from audiences.events.calls import latest_traits
 from audiences.events.instants import INSTANT
 from audiences.events.needs import column_name
@@ -18,20 +18,21 @@ from audiences.language.tree import Path
 GROUP_ID: Final[Path] = ("groupId",)
 """The context field that says for which account an event was made."""
 
-_SORTED_BY: Final = ("owner", "event", "timestamp", "message_id", "position")
 _NO_EVENTS: Final = pl.Schema(
     {
         "owner": pl.UInt32(),
         "event": pl.String(),
         "timestamp": INSTANT,
-        "message_id": pl.String(),
-        "position": pl.Int64(),
         "source_id": pl.String(),
-        "user": pl.String(),
         "anonymous": pl.Boolean(),
         "attributed": pl.Boolean(),
+        "message_id": pl.String(),
+        "user": pl.UInt32(),
+        "content": pl.String(),
     }
 )
+_ORDER: Final = ("owner", "timestamp", "message_id", "user", "content")
+_LEFT_OUT: Final = ("group_id", "user_id", "anonymous_id")
 
 
 def every_account(table: pl.DataFrame | None, groups: pl.DataFrame, profiles: pl.DataFrame) -> pl.DataFrame:
@@ -110,33 +111,39 @@ class Dealing:
 
 
 def deal(
-    buckets: Iterable[Bucket], names: Collection[str], accounts: pl.Series, plan: BucketPlan, shelf: Shelf
+    parts: Iterable[tuple[pl.DataFrame, pl.DataFrame]],
+    names: Collection[str],
+    accounts: pl.Series,
+    plan: BucketPlan,
+    shelf: Shelf,
 ) -> Iterator[pl.DataFrame]:
-    """The events with one of the ``names`` of all users of each account, a frame for each bucket of accounts.
+    """The events with one of the ``names`` of all users of each account, for each bucket of accounts.
 
-    ``accounts`` are the ids of all accounts, in order, which ``plan`` cuts into buckets.
+    ``parts`` are events, with ``owner`` (UInt32, the row in the universe), ``event``, ``timestamp``, ``message_id``,
+    ``content``, ``source_id``, ``group_id`` and columns of values, and the profiles that they belong to, with ``row``
+    (in the universe), ``account_ids`` and ``anonymous``. ``accounts`` are the ids of all accounts, in order, which
+    ``plan`` cuts into buckets. The frames have the columns of ``Bucket.events``, values as VALUE or List(VALUE).
     """
     places = pl.DataFrame({"account": accounts, "number": plan.numbers()}).with_row_index("owner")
     empty = _NO_EVENTS.to_frame()
-    for bucket in buckets:
-        rows = _of_accounts(bucket, names, places)
+    for events, profiles in parts:
+        rows = _of_accounts(events.filter(pl.col("event").is_in(list(names))), profiles, places)
         empty = rows.drop("number").clear()
         for number, part in shares(rows):
             shelf.put("accounts", number, part)
-    for number in range(len(plan.firsts)):
+    for number, (first, _) in enumerate(plan.slices()):
         dealt = shelf.take("accounts", number)
-        yield _in_order(empty if dealt is None else dealt, names, accounts)
+        yield _in_order(empty if dealt is None else dealt, names, first)
 
 
-def _of_accounts(bucket: Bucket, names: Collection[str], places: pl.DataFrame) -> pl.DataFrame:
-    """A bucket's events once for each account of their user, with the account's row and bucket."""
-    events = bucket.events.filter(pl.col("event").is_in(list(names))).rename({"profile": "user"})
-    users = users_of_accounts(bucket.profiles).join(places, on="account")
-    who = bucket.profiles.select(user="id", anonymous="anonymous").select(pl.all().gather(users.get_column("row")))
+def _of_accounts(events: pl.DataFrame, profiles: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+    """Events once for each account of their user, with the account's row and bucket."""
+    users = users_of_accounts(profiles).join(places, on="account")
+    who = profiles.select(user="row", anonymous="anonymous").select(pl.all().gather(users.get_column("row")))
     users = users.select("account", "owner", "number").hstack(who)
-    dealt = events.join(users, on="user")
+    dealt = events.rename({"owner": "user"}).join(users, on="user")
     attributed = (event_account() == pl.col("account")).fill_null(False) if _says_account(dealt) else pl.lit(True)
-    return dealt.with_columns(attributed=attributed).drop("account")
+    return dealt.with_columns(attributed=attributed).drop("account", *_LEFT_OUT)
 
 
 def _says_account(events: pl.DataFrame) -> bool:
@@ -144,10 +151,14 @@ def _says_account(events: pl.DataFrame) -> bool:
     return column_name("context", GROUP_ID) in events.columns
 
 
-def _in_order(rows: pl.DataFrame, names: Collection[str], accounts: pl.Series) -> pl.DataFrame:
-    """Put in order on the few columns that say the order, then move the rows once."""
-    keys = rows.select(*_SORTED_BY).with_columns(pl.col("event").cast(pl.Enum(sorted(names)))).with_row_index("row")
-    places = keys.sort(*_SORTED_BY, nulls_last=True).get_column("row")
-    moved = rows.select(pl.all().gather(places))
-    owners = accounts.gather(moved.get_column("owner")).alias("profile")
-    return moved.drop("owner").insert_column(0, owners)
+def _in_order(rows: pl.DataFrame, names: Collection[str], first: int) -> pl.DataFrame:
+    """Put in order on the few columns that say the order, then move the rows once; ``first`` is the first account."""
+    keys = rows.select(*_ORDER, pl.col("event").cast(pl.Enum(sorted(names)))).with_row_index("row")
+    ordered = (
+        keys.sort(*_ORDER, nulls_last=True)
+        .select("row", "event", pl.col("owner") - first)
+        .with_row_index("place")
+        .sort("event", "owner", "place")
+    )
+    moved = rows.drop("message_id", "user", "content").select(pl.all().gather(ordered.get_column("row")))
+    return moved.with_columns(ordered.drop("row"))

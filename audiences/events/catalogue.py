@@ -22,8 +22,9 @@ from audiences.events.lake_rows import read_lake_rows
 from audiences.events.member_paths import member_paths
 from audiences.events.needs import EventNeeds, column_name
 from audiences.events.rejects import Rejects
-from audiences.events.rows import PAGE_VIEWED, SCREEN_VIEWED, kinds_and_events, property_values
+from audiences.events.rows import PAGE_VIEWED, SCREEN_VIEWED, kinds_and_events, property_column
 from audiences.events.tables import Table
+from audiences.events.values import values_from_column
 from audiences.language.tree import Path
 
 MOST_NAMES: Final = 10_000
@@ -253,7 +254,11 @@ def _look_into_event(event: str, rows: pl.DataFrame, search: _Search) -> None:
         return known
 
     columns = rows.to_dict()
-    search.look("property", event, lambda path: property_values(path, columns, properties, kinds, every), paths)
+
+    def found(path: Path) -> pl.Series:
+        return values_from_column(property_column(path, columns, properties, kinds, every))
+
+    search.look("property", event, found, paths)
     search.look("context", event, contexts.values, lambda: member_paths(rows.get_column("context")))
 
 
@@ -272,8 +277,9 @@ def _look_into_lake(table: LakeTable, search: _Search) -> None:
         needs = EventNeeds(
             traits=frozenset(search.open("trait")), account_traits=frozenset(search.open("account_trait"))
         )
-        for _, rows in read_lake_rows(table, needs, Rejects()):
-            search.look_into_traits(kind, rows.get_column("traits"))
+        for batch in read_lake_rows(table, needs, Rejects()):
+            every = pl.Series([True]).new_from_index(0, batch.rows.height)
+            search.look_into_traits(kind, batch.texts(every).get_column("traits"))
         return
     names = search.events_asked if reading.event is None else frozenset({reading.event})
     needs = EventNeeds(
@@ -281,7 +287,10 @@ def _look_into_lake(table: LakeTable, search: _Search) -> None:
         frozenset(path for event in names for path in search.open("property", event)),
         frozenset(path for event in names for path in search.open("context", event)),
     )
-    for _, rows in read_lake_rows(table, needs, Rejects()):
+    for batch in read_lake_rows(table, needs, Rejects()):
+        rows = batch.rows
+        wanted = rows.get_column("event").is_in(list(names)).fill_null(False)
+        rows = rows.hstack([values_from_column(one) for one in batch.values(needs, wanted).get_columns()])
         if reading.event is None:
             search.count_all(rows.get_column("event"))
         for event in names.intersection(search.open_events()):

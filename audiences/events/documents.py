@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import repeat
 from typing import Final, Protocol
 
 import polars as pl
 
-from audiences.events.json_columns import NOT_OBJECT, lists_of, parse_objects, values_at, values_from_objects
+from audiences.events.json_columns import (
+    NOT_OBJECT,
+    column_at,
+    lists_of,
+    parse_objects,
+    values_at,
+    values_from_objects,
+)
 from audiences.events.texts import is_text, texts
-from audiences.events.typed_columns import as_map, is_entries, member_counts, typed_values_at
+from audiences.events.typed_columns import as_map, is_entries, member_counts, typed_column_at
 from audiences.events.values import values_from_column
 from audiences.language.tree import EACH, Path
 
@@ -29,8 +35,15 @@ class Document(Protocol):
         """``UInt32``: the number of top-level members, 0 where the object is missing."""
         ...
 
-    def texts(self) -> pl.Series:
-        """``String``: the object as JSON text; as it was given where it was text."""
+    def texts(self, wanted: pl.Series | None = None) -> pl.Series:
+        """``String``: the object as JSON text; as it was given where it was text.
+
+        Rows that are not ``wanted`` (``Boolean``) may be left out: they are null then.
+        """
+        ...
+
+    def column(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
+        """A column from which ``values_from_column`` makes ``values``: of any type, where that is less work."""
         ...
 
     def values(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
@@ -73,9 +86,13 @@ class ObjectDocument:
         sizes = [len(value) if type(value) is dict else 0 for value in self._objects]
         return pl.Series(sizes, dtype=pl.UInt32)
 
-    def texts(self) -> pl.Series:
+    def texts(self, wanted: pl.Series | None = None) -> pl.Series:
         """Each object as JSON text."""
         return values_from_objects(self._objects).struct.field("text")
+
+    def column(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
+        """The values at a path, in a column of one type where they all have one."""
+        return column_at(self._of(wanted), path)
 
     def values(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
         """The values at a path."""
@@ -104,7 +121,7 @@ class JsonDocument(ObjectDocument):
                 NOT_OBJECT if wrong else value for value, wrong in zip(self._objects, undecodable, strict=True)
             ]
 
-    def texts(self) -> pl.Series:
+    def texts(self, wanted: pl.Series | None = None) -> pl.Series:
         """Each object as JSON text."""
         return self._texts
 
@@ -123,17 +140,19 @@ class TypedDocument:
         """How many members each object has."""
         return member_counts(self._column)
 
-    @cached_property
-    def _json(self) -> pl.Series:
-        return values_from_column(self._column).struct.field("text")
-
-    def texts(self) -> pl.Series:
+    def texts(self, wanted: pl.Series | None = None) -> pl.Series:
         """Each object as JSON text."""
-        return self._json
+        if wanted is None:
+            return values_from_column(self._column).struct.field("text")
+        return spread(values_from_column(self._column.filter(wanted)).struct.field("text"), wanted)
+
+    def column(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
+        """The values at a path, as the struct or map has them."""
+        return typed_column_at(self._column, path)
 
     def values(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
         """The values at a path."""
-        return typed_values_at(self._column, path)
+        return values_from_column(self.column(path))
 
 
 class WrongDocument:
@@ -150,9 +169,15 @@ class WrongDocument:
         """How many members each object has."""
         return pl.Series([0], dtype=pl.UInt32).new_from_index(0, len(self._column))
 
-    def texts(self) -> pl.Series:
+    def texts(self, wanted: pl.Series | None = None) -> pl.Series:
         """Each object as JSON text."""
         return pl.Series([None], dtype=pl.String).new_from_index(0, len(self._column))
+
+    def column(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
+        """The values at a path."""
+        if EACH in path:
+            return self.values(path)
+        return pl.Series([None], dtype=pl.Null).new_from_index(0, len(self._column))
 
     def values(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
         """The values at a path."""
@@ -160,6 +185,12 @@ class WrongDocument:
         if EACH not in path:
             return values
         return lists_of(len(values), pl.Series([], dtype=pl.UInt32), values.clear())
+
+
+def spread(found: pl.Series, wanted: pl.Series) -> pl.Series:
+    """What was found for the rows that are wanted, as a column of all rows; null for the others."""
+    places = pl.select(pl.when(wanted).then(wanted.cast(pl.UInt32).cum_sum() - 1)).to_series()
+    return found.gather(places)
 
 
 def _all_false(height: int) -> pl.Series:

@@ -11,10 +11,12 @@ from audiences.errors import InputError
 from audiences.events.catalogue import Asked, Catalogue, needs_of, read_catalogue
 from audiences.events.lake import lake_tables
 from audiences.events.needs import EventNeeds
-from audiences.events.prepare import Limits, Progress, Tables, prepare
-from audiences.events.prepared import PreparedInputs
 from audiences.events.rejects import Reason, Rejects, Sample
-from audiences.events.tables import InputFrames, Table, open_tables
+from audiences.events.store.inputs import StoredInputs
+from audiences.events.store.limits import Limits
+from audiences.events.store.manifest import known_versions
+from audiences.events.store.prepare import Place, Progress, Tables, prepare
+from audiences.events.tables import InputFrames, ParquetTable, Table, open_tables
 
 _SOURCES = ("events", "profiles", "accounts", "suppressed")
 
@@ -55,10 +57,12 @@ class Inputs:
         as_of: datetime,
         progress: Progress | None = None,
         limits: Limits | None = None,
-    ) -> PreparedInputs:
-        """Read everything, as of an instant (without a zone it is UTC).
+        store: Place | None = None,
+    ) -> StoredInputs:
+        """Everything as of an instant (without a zone it is UTC).
 
-        Use the result in a ``with`` statement: many events are spilled to a temporary folder. ``progress``
+        With a ``store``, only files that are new are read; without one, all of them are, each time. Use the result in a
+        ``with`` statement: many events are put into a temporary folder. ``progress``
         is called with rows done and rows in all. Raises ``InputError`` for a file that can't be read (with
         ``skip_unreadable`` an event file is counted as rejected instead), and for tables without the
         columns that are required; and as ``lake.lake_tables`` does for names in a data lake.
@@ -67,14 +71,16 @@ class Inputs:
         instant = as_of.astimezone(UTC) if as_of.tzinfo else as_of.replace(tzinfo=UTC)
         events: Sequence[Table] = self._tables["events"]
         if self._skip_unreadable:
-            events = [table for table in events if _is_readable(table, rejects)]
+            known = known_versions(store.folder) if store else frozenset()
+            events = [table for table in events if _is_known(table, known) or _is_readable(table, rejects)]
         tables = Tables(
-            lake_tables(events, needs, instant, self._max_clock_skew),
+            events,
             self._tables["profiles"],
             self._tables["accounts"] if self._has_accounts else None,
             self._tables["suppressed"],
+            self._max_clock_skew,
         )
-        return prepare(tables, needs, instant, rejects, progress, limits)
+        return prepare(tables, needs, instant, rejects, progress=progress, limits=limits, place=store)
 
     def catalogue(self, asked: Asked, *, progress: Progress | None = None) -> Catalogue:
         """Which of the events and fields that are asked about are in the inputs, whenever they happened.
@@ -83,6 +89,13 @@ class Inputs:
         """
         events = lake_tables(self._tables["events"], needs_of(asked), datetime.max.replace(tzinfo=UTC))
         return read_catalogue(events, self._tables["profiles"], self._tables["accounts"], asked, progress)
+
+
+def _is_known(table: Table, known: frozenset[str]) -> bool:
+    try:
+        return bool(known) and isinstance(table, ParquetTable) and table.fingerprint() in known
+    except InputError:
+        return False
 
 
 def _is_readable(table: Table, rejects: Rejects) -> bool:

@@ -64,6 +64,13 @@ def _without_garbage_collection() -> Iterator[None]:
 
 def values_at(objects: Sequence[dict[str, object]], path: Path) -> pl.Series:
     """The values at a path of objects: ``VALUE``, or ``List(VALUE)`` where the path has ``EACH``."""
+    return values_from_column(column_at(objects, path))
+
+
+def column_at(objects: Sequence[dict[str, object]], path: Path) -> pl.Series:
+    """The values at a path of objects, in a column of one type where they all have one (text, numbers, booleans), else
+    of ``VALUE``; ``List(VALUE)`` where the path has ``EACH``.
+    """
     with _without_garbage_collection():
         found: Sequence[object] = objects
         rows: list[int] | None = None
@@ -74,8 +81,10 @@ def values_at(objects: Sequence[dict[str, object]], path: Path) -> pl.Series:
                 found = list(map(methodcaller("get", segment), found))  # all are dicts: no test is needed
             else:
                 found = [value.get(segment) if type(value) is dict else None for value in found]
-        values = values_from_objects(found)
-    return values if rows is None else lists_of(len(objects), pl.Series(rows, dtype=pl.UInt32), values)
+        column = _column_from_objects(found)
+    if rows is None:
+        return column
+    return lists_of(len(objects), pl.Series(rows, dtype=pl.UInt32), values_from_column(column))
 
 
 def _elements(rows: list[int] | None, found: Sequence[object]) -> tuple[list[int], list[object]]:
@@ -104,17 +113,21 @@ def lists_of(height: int, rows: pl.Series, values: pl.Series) -> pl.Series:
 
 def values_from_objects(objects: Sequence[object]) -> pl.Series:
     """JSON values as Python has them (of any mix of types) to a column of ``VALUE``."""
+    return values_from_column(_column_from_objects(objects))
+
+
+def _column_from_objects(objects: Sequence[object]) -> pl.Series:
     types = set(map(type, objects)) - {type(None)}
     if not types:
-        return pl.Series([None], dtype=VALUE).new_from_index(0, len(objects))
+        return pl.Series([None], dtype=pl.Null).new_from_index(0, len(objects))
     if types == {int, float}:
         floats = pl.Series(objects, dtype=pl.Float64, strict=False)
         if (floats.abs() < _EXACT_BELOW).all():  # so is every integer among them, exactly
-            return values_from_column(floats)
+            return floats
     if len(types) == 1:
         return _of_one_type(objects, types.pop())
     parts = [
-        _of_one_type([value if type(value) is one else None for value in objects], one)
+        values_from_column(_of_one_type([value if type(value) is one else None for value in objects], one))
         for one in sorted(types, key=lambda one: one.__name__)
     ]
     return pl.select(pl.coalesce(parts)).to_series()
@@ -123,13 +136,13 @@ def values_from_objects(objects: Sequence[object]) -> pl.Series:
 def _of_one_type(objects: Sequence[object], one: type) -> pl.Series:
     """Values of one JSON type, or ``None``."""
     if one is str:
-        return values_from_column(pl.Series(objects, dtype=pl.String))
+        return pl.Series(objects, dtype=pl.String)
     if one is bool:
-        return values_from_column(pl.Series(objects, dtype=pl.Boolean))
+        return pl.Series(objects, dtype=pl.Boolean)
     if one is float:
-        return values_from_column(pl.Series(objects, dtype=pl.Float64))
+        return pl.Series(objects, dtype=pl.Float64)
     if one is int:
-        return values_from_column(_integers(objects))
+        return _integers(objects)
     texts = [None if value is None else json_text(value) for value in objects]
     return (
         pl.DataFrame({"text": texts}, schema={"text": pl.String})

@@ -105,9 +105,9 @@ class LakeTable(LazyTable):
         """Where the fields of the context are."""
         return FlatNames(self.columns.contexts, "context fields", self.path)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """The rows of some columns, in order, in batches of at most ``BATCH_ROWS``; fewer of many columns."""
-        rows = max(1, min(BATCH_ROWS, _CELLS_AT_ONCE // max(1, len(columns))))
+    def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most so many; fewer of many columns."""
+        rows = max(1, min(rows, _CELLS_AT_ONCE // max(1, len(columns))))
         with self._reading():
             for batch in self._lazy.select(columns).collect_batches(chunk_size=rows):
                 yield from batch.iter_slices(rows)
@@ -258,7 +258,7 @@ class _Choice:
 
     def may_have_events(self, day: date | None) -> bool:
         """Whether something received that day may have happened before as-of."""
-        return self._skew is None or day is None or _start(day) - self._as_of < self._skew
+        return may_have_events(day, self._as_of, self._skew)
 
     def reading(self, file: _File, event: str | None) -> LakeReading:
         """How a file is read; ``event`` is the needed event whose table it is in, if there is one."""
@@ -294,6 +294,11 @@ class _Choice:
         if age is None or age >= (self._as_of - datetime.min.replace(tzinfo=UTC)) / timedelta(microseconds=1):
             return None
         return self._as_of - timedelta(microseconds=age)
+
+
+def may_have_events(day: date | None, as_of: datetime, max_clock_skew: timedelta | None) -> bool:
+    """Whether something that was received on a day may have happened before an instant."""
+    return max_clock_skew is None or day is None or _start(day) - as_of < max_clock_skew
 
 
 def _start(day: date) -> datetime:

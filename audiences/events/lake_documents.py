@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 import polars as pl
 
-from audiences.events.documents import WrongDocument
+from audiences.events.documents import WrongDocument, spread
 from audiences.events.json_columns import lists_of, values_at
 from audiences.events.lake_names import FlatNames, FlatPath
 from audiences.events.texts import is_text, texts
@@ -77,8 +77,11 @@ class FlatDocument:
         rows = pl.DataFrame({"row": pl.int_range(self._height, dtype=pl.UInt32, eager=True)})
         return rows.join(counted, on="row", how="left", maintain_order="left").get_column("size").fill_null(0)
 
-    def texts(self) -> pl.Series:
+    def texts(self, wanted: pl.Series | None = None) -> pl.Series:
         """Each object as JSON text, members by name."""
+        if wanted is not None and not wanted.all():
+            some = [column.filter(wanted) for column in self._columns.values()]
+            return spread(FlatDocument(some, int(wanted.sum()), self._names, self._places).texts(), wanted)
         if len(self._filled) > _FEW_COLUMNS and not self._places:
             return _flat_texts(self._filled, self._height)
         root = _Branch()
@@ -87,6 +90,13 @@ class FlatDocument:
                 root.put(placed.place, _opened_texts(column) if placed.opened else _value_texts(column))
         found = root.texts()
         return pl.Series(["{}"]).new_from_index(0, self._height) if found is None else found.fill_null("{}")
+
+    def column(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
+        """The values at a path, as the column has them where it is one."""
+        places = self._names.find(path)
+        if len(places) == 1 and EACH not in path and not places[0].rest:
+            return self._columns[places[0].columns[0][1]]
+        return self.values(path, wanted)
 
     def values(self, path: Path, wanted: pl.Series | None = None) -> pl.Series:
         """The values at a path."""

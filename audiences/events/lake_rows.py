@@ -14,7 +14,7 @@ from audiences.events.lake_documents import FlatDocument, member_of, places_of
 from audiences.events.lake_names import needed_event
 from audiences.events.needs import EventNeeds
 from audiences.events.rejects import Rejects
-from audiences.events.rows import MOST_PROPERTIES, Calls, accepted_rows
+from audiences.events.rows import MOST_PROPERTIES, Accepted, Calls, accepted_rows
 from audiences.events.texts import is_text, texts
 from audiences.events.values import values_from_column
 
@@ -22,7 +22,7 @@ _WITH_PROPERTIES: Final = ("track", "page", "screen")
 _WITH_TRAITS: Final = ("identify", "group")
 
 
-def read_lake_rows(table: LakeTable, needs: EventNeeds, rejects: Rejects) -> Iterator[tuple[int, pl.DataFrame]]:
+def read_lake_rows(table: LakeTable, needs: EventNeeds, rejects: Rejects) -> Iterator[Accepted]:
     """As ``rows.read_rows``, of a table of a data lake.
 
     Rows of a table that is read for its ids and times only have no event: they make their profile exist, and nothing
@@ -31,8 +31,10 @@ def read_lake_rows(table: LakeTable, needs: EventNeeds, rejects: Rejects) -> Ite
     reader = _Reader(table, needs)
     first = 0
     for batch in table.batches(reader.columns):
-        rows = accepted_rows(reader.calls(batch), needs, rejects, table, first)
-        yield batch.height, rows if table.reading.whole else rows.with_columns(event=pl.lit(None, dtype=pl.String))
+        found = accepted_rows(reader.calls(batch), rejects, table, first)
+        if not table.reading.whole:
+            found.rows = found.rows.with_columns(event=pl.lit(None, dtype=pl.String))
+        yield found
         first += batch.height
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Final
 
 import polars as pl
 
-from audiences.events.accounts import Dealing, deal
+from audiences.events.accounts import GROUP_ID, Dealing, deal
 from audiences.events.buckets import Bucket, BucketPlan
 from audiences.events.documents import JsonDocument
+from audiences.events.encoding import encoded_columns
 from audiences.events.identifiers import is_anonymous
 from audiences.events.needs import EventNeeds, column_name
 from audiences.events.rejects import Rejects
 from audiences.events.shelf import Shelf
-from audiences.events.values import value_expression
+from audiences.events.values import VALUE, value_expression
 from audiences.language.tree import Path
 
-SORTED_BY: Final = ("profile", "event", "timestamp", "message_id", "position")
+FIRST_COLUMNS: Final = ("owner", "event", "timestamp", "place", "source_id", "group_id")
+SHOWN: Final = ("message_id", "user_id", "anonymous_id")
+"""What is only there to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,11 @@ class PreparedInputs:
 
     ``profiles`` (the universe, sorted by id): ``id`` String, ``external_ids`` List(Struct{type, value:
     String, created_at: Datetime(us, UTC)}), ``traits`` String (JSON text of an object), ``account_ids``
-    List(String), ``implicit`` Boolean. Suppressed profiles are not among them.
+    List(String), ``implicit`` Boolean. Suppressed profiles are not among them. ``note`` says in a sentence what was
+    done about a store of events, where somebody may wonder.
     """
+
+    note = ""
 
     def __init__(
         self,
@@ -58,6 +64,7 @@ class PreparedInputs:
         accounts: Callable[[], pl.DataFrame],
         close: Callable[[], None],
         dealing: Dealing | None = None,
+        shows: bool = False,
     ) -> None:
         self.profiles = profiles
         self.rejects = rejects
@@ -65,16 +72,14 @@ class PreparedInputs:
         self._needs, self._plan, self._events = needs, plan, events
         self._accounts, self._close = accounts, close
         self._dealing = dealing or Dealing(Shelf(None))
+        self._shows = shows
 
     def buckets(self) -> Iterator[Bucket]:
-        """Every profile in exactly one bucket, in the order of ids; at least one bucket, even if it is
-        empty.
-        """
-        position = 0
+        """Every profile in exactly one bucket; at least one bucket, even if it is empty."""
+        left_out = SHOWN if GROUP_ID in self._needs.contexts else (*SHOWN, "group_id")
         for number, (first, height) in enumerate(self._plan.slices()):
-            events = self._events(number)
-            yield Bucket(self._sorted(events, position), self._profiles(first, height))
-            position += events.height
+            events = self._events(number).with_columns(pl.col("owner") - first)
+            yield self._bucket(events, self._profiles(first, height), () if self._shows else left_out)
 
     def only(self, profiles: Collection[str], accounts: Collection[str], *, mark: str | None = None) -> PreparedInputs:
         """Some profiles with all their events, and some accounts, by their ids: in memory, in one bucket.
@@ -103,6 +108,7 @@ class PreparedInputs:
             events=lambda number: events,
             accounts=lambda: self.accounts().filter(pl.col("account_id").is_in(list(accounts))),
             close=lambda: None,
+            shows=True,
         )
 
     def accounts(self) -> pl.DataFrame:
@@ -120,9 +126,15 @@ class PreparedInputs:
         accounts = self.accounts()
         ids = accounts.get_column("account_id")
         plan = self._dealing.cut(self.profiles, ids)
-        events = deal(self.buckets() if names else (), names, ids, plan, self._dealing.shelf)
-        for (first, height), dealt in zip(plan.slices(), events, strict=True):
-            yield Bucket(dealt, self._account_rows(accounts.slice(first, height)))
+        dealt = deal(self._dealt(names) if names else (), names, ids, plan, self._dealing.shelf)
+        for (first, height), events in zip(plan.slices(), dealt, strict=True):
+            yield encoded_bucket(events, self._account_rows(accounts.slice(first, height)))
+
+    def _dealt(self, names: Collection[str]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """The events of each bucket as they are read, at least those with one of the names, and their profiles."""
+        profiles = self.profiles.select("account_ids", anonymous=is_anonymous()).with_row_index("row")
+        for number, (first, height) in enumerate(self._plan.slices()):
+            yield self._events(number), profiles.slice(first, height)
 
     def close(self) -> None:
         """Remove the temporary folder, if there is one."""
@@ -136,30 +148,38 @@ class PreparedInputs:
     ) -> None:
         self.close()
 
-    def _sorted(self, events: pl.DataFrame, position: int) -> pl.DataFrame:
-        """Put in order on the few columns that say the order, then move the rows once."""
+    def _bucket(self, events: pl.DataFrame, profiles: pl.DataFrame, left_out: Sequence[str]) -> Bucket:
+        """Put in order on the few columns that say the order, then move the rows once; then encode the values."""
         keys = events.select("owner", "timestamp", "message_id", "content", "event").with_row_index("row")
         ordered = (
             keys.sort("owner", "timestamp", "message_id", "content", nulls_last=True)
             .select("row", "owner", pl.col("event").cast(pl.Enum(sorted(self._needs.events))))
-            .with_row_index("position", offset=position)
-            .sort("owner", "event", "position")
+            .with_row_index("place")
+            .sort("event", "owner", "place")
         )
-        moved = events.drop("content", "owner").select(pl.all().gather(ordered.get_column("row")))
-        names = self.profiles.get_column("id").gather(ordered.get_column("owner"))
-        moved = moved.with_columns(
-            names.alias("profile"), ordered.get_column("position").cast(pl.Int64).alias("position")
-        )
-        return moved.select(*SORTED_BY, pl.exclude(SORTED_BY))
+        moved = events.drop("content", *left_out).select(pl.all().gather(ordered.get_column("row")))
+        moved = moved.with_columns(ordered.drop("row"))
+        return encoded_bucket(moved, profiles)
 
     def _profiles(self, first: int, height: int) -> pl.DataFrame:
-        rows = self.profiles.slice(first, height)
+        return self._of_universe(self.profiles.slice(first, height))
+
+    def _of_universe(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Profiles as a bucket has them."""
         frame = rows.select("id", "account_ids", anonymous=is_anonymous())
         return _with_traits(frame, rows.get_column("traits"), self._needs.traits)
 
     def _account_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
         frame = rows.select(id="account_id")
         return _with_traits(frame, rows.get_column("traits"), self._needs.account_traits)
+
+
+def encoded_bucket(events: pl.DataFrame, profiles: pl.DataFrame) -> Bucket:
+    """A bucket of events that are in order, with columns of VALUE or List(VALUE)."""
+    first = [name for name in FIRST_COLUMNS if name in events.columns]
+    paths = [name for name, dtype in events.schema.items() if dtype == VALUE]
+    coded, forms = encoded_columns(events.select(*first, pl.exclude(first)), paths)
+    return Bucket(coded, profiles, forms)
 
 
 def _with_traits(frame: pl.DataFrame, texts: pl.Series, paths: Collection[Path]) -> pl.DataFrame:

@@ -5,12 +5,14 @@ The rows (all ids and texts ``String``, instants ``Datetime("us", "UTC")``):
 - ``type`` (``CALLS``), ``event`` (null for identify, group and alias calls), ``timestamp``, ``received_at``;
 - ``message_id``, ``profile_id``, ``user_id``, ``anonymous_id``, ``group_id``, ``source_id``, each null
   where there is none; ``identity``: which of the ids decides who owns the row, such as ``user_id:17``;
-- ``name``, ``properties``, ``traits``, ``context``: text, for telling copies apart; ``traits`` is JSON;
-- a column of values for each path that is needed, filled for the events that are needed.
+- where they are asked for, ``name``, ``properties``, ``traits``, ``context``: text, for telling copies apart;
+  ``traits`` is JSON;
+- where it is asked for, a column of values for each path that is needed.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +25,7 @@ from audiences.events.ids import id_texts
 from audiences.events.instants import INSTANT, instants
 from audiences.events.needs import EventNeeds, column_name
 from audiences.events.rejects import Reason, Rejects, Sample
-from audiences.events.tables import Table
+from audiences.events.tables import BATCH_ROWS, TYPED_BATCH_ROWS, Table
 from audiences.events.texts import is_text, texts
 from audiences.events.value_texts import json_text
 from audiences.events.values import json_of_value, values_from_column
@@ -58,6 +60,7 @@ MOST_PROPERTIES: Final = 300
 
 _MESSAGE_ID_LENGTH, _GROUP_ID_LENGTH = 100, 500
 _EXCERPT: Final = 200
+_OBJECTS: Final = ("properties", "traits", "context")
 _NAMED: Final[dict[Path, tuple[str, ...]]] = {
     ("name",): ("page", "screen"),
     ("page_name",): ("page",),
@@ -76,8 +79,73 @@ class Calls:
     raw: pl.DataFrame
 
 
-def read_rows(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[tuple[int, pl.DataFrame]]:
-    """The accepted rows of a table, batch by batch, each with the number of rows that were read for it.
+class Accepted:
+    """The accepted rows of a batch.
+
+    ``height`` is how many rows were read. ``rows`` has the columns above but for objects and values, and ``row``: the
+    number of the row in its table (UInt64). The rest is made when it is asked for, of the rows for which it is.
+    """
+
+    def __init__(self, calls: Calls, rows: pl.DataFrame, accepted: pl.Series) -> None:
+        self.height = calls.raw.height
+        self._calls, self._accepted = calls, accepted
+        self.rows = rows if accepted.all() else rows.filter(accepted)
+
+    def values(self, needs: EventNeeds, wanted: pl.Series) -> pl.DataFrame:
+        """A column for each path that is needed, of all accepted rows, filled for those that are ``wanted``.
+
+        A column is of ``VALUE`` or ``List(VALUE)``, or of any type from which ``values_from_column`` makes the values.
+        """
+        everywhere = self._of_batch(wanted)
+        columns, documents = self._calls.columns, self._calls.documents
+        kinds = columns["type"] if not needs.properties else self._kinds()
+        found = [
+            property_column(path, columns, documents["properties"], kinds, everywhere)
+            for path in sorted(needs.properties)
+        ]
+        found += [
+            documents["context"].column(path, everywhere).alias(column_name("context", path))
+            for path in sorted(needs.contexts)
+        ]
+        frame = pl.DataFrame(found) if found else pl.DataFrame(height=self.height)
+        return frame if self._accepted.all() else frame.filter(self._accepted)
+
+    def texts(self, wanted: pl.Series) -> pl.DataFrame:
+        """The accepted rows that are ``wanted``, with ``name``, ``properties``, ``traits`` and ``context`` as text."""
+        documents = self._calls.documents
+        if not wanted.any():
+            nothing = [pl.Series(name, [], dtype=pl.String) for name in ("name", *documents)]
+            return self.rows.clear().with_columns(nothing)
+        everywhere = self._of_batch(wanted)
+        name = values_from_column(self._calls.columns["name"].filter(everywhere)).struct.field("text").alias("name")
+        found = [one.texts(everywhere).filter(everywhere).alias(title) for title, one in documents.items()]
+        return self.rows.filter(wanted).with_columns(name, *found)
+
+    def digests(self) -> pl.Series:
+        """A hash of all that was read of each accepted row (UInt64): where two are equal, the rows are the same."""
+        raw = self._calls.raw
+        digests = _without_objects(raw).hash_rows(seed=zlib.crc32(str(raw.schema).encode()))
+        return digests if self._accepted.all() else digests.filter(self._accepted)
+
+    def _kinds(self) -> pl.Series:
+        return _kind(self._calls.columns["type"])
+
+    def _of_batch(self, wanted: pl.Series) -> pl.Series:
+        """A mask of the accepted rows as one of all rows of the batch."""
+        if self._accepted.all():
+            return wanted
+        places = self._accepted.arg_true().filter(wanted)
+        return pl.zeros(self.height, dtype=pl.Boolean, eager=True).scatter(places, True)
+
+
+def _without_objects(raw: pl.DataFrame) -> pl.DataFrame:
+    """Python's own objects have no hash here: their text has."""
+    objects = [name for name, dtype in raw.schema.items() if dtype == pl.Object]
+    return raw.with_columns(document(raw.get_column(name)).texts().alias(name) for name in objects)
+
+
+def read_rows(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[Accepted]:
+    """The accepted rows of a table, batch by batch.
 
     Raises ``InputError`` where the table has no type, no timestamp or no id column at all, or two columns
     of one name.
@@ -90,50 +158,42 @@ def read_rows(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[tup
     if not needs.contexts:
         found.pop("context", None)
     first = 0
-    for batch in table.batches(list(found.values())):
+    has_texts = any(is_text(table.schema[found[name]]) for name in _OBJECTS if name in found)
+    for batch in table.batches(list(found.values()), BATCH_ROWS if has_texts else TYPED_BATCH_ROWS):
         raw = batch.rename({name: known for known, name in found.items()})
         columns = {name: _column(raw, name) for name in EVENT_COLUMNS}
-        documents = {name: document(columns[name]) for name in ("properties", "traits", "context")}
-        yield raw.height, accepted_rows(Calls(columns, documents, raw), needs, rejects, table, first)
+        documents = {name: document(columns[name]) for name in _OBJECTS}
+        yield accepted_rows(Calls(columns, documents, raw), rejects, table, first)
         first += raw.height
 
 
-def accepted_rows(calls: Calls, needs: EventNeeds, rejects: Rejects, table: Table, first: int) -> pl.DataFrame:
+def accepted_rows(calls: Calls, rejects: Rejects, table: Table, first: int) -> Accepted:
     """The accepted rows of a batch; ``first`` is the number of its first row in the table."""
-    columns, documents = calls.columns, calls.documents
-    rows, wrong_id = _rows(columns, documents)
-    reason = rows.select(_reason(columns, documents, wrong_id)).to_series()
+    rows, wrong_id = _rows(calls.columns, first)
+    reason = rows.select(_reason(calls.columns, calls.documents, wrong_id)).to_series()
     accepted = reason.is_null()
     if not accepted.all():
         _reject(calls.raw, reason, rows.get_column("message_id"), rejects, table, first)
-    wanted = rows.get_column("event").is_in(list(needs.events)).fill_null(False) & accepted
-    values = [
-        property_values(path, columns, documents["properties"], rows.get_column("type"), wanted)
-        for path in sorted(needs.properties)
-    ]
-    values += [
-        documents["context"].values(path, wanted).alias(column_name("context", path)) for path in sorted(needs.contexts)
-    ]
-    return rows.with_columns(values).filter(accepted)
+    return Accepted(calls, rows, accepted)
 
 
 def _column(raw: pl.DataFrame, name: str) -> pl.Series:
     return raw.get_column(name) if name in raw.columns else pl.Series(name, [None]).new_from_index(0, raw.height)
 
 
-def _rows(columns: Mapping[str, pl.Series], documents: Mapping[str, Document]) -> tuple[pl.DataFrame, pl.Series]:
+def _rows(columns: Mapping[str, pl.Series], first: int) -> tuple[pl.DataFrame, pl.Series]:
     """All rows, normalised, and which have something in an id column that is no id."""
     ids = {name: id_texts(columns[name]) for name in IDS}
     wrong_id = pl.select(pl.any_horizontal([wrong for _, wrong in ids.values()])).to_series()
+    named = kinds_and_events(columns)
     frame = pl.DataFrame(
         {
-            **kinds_and_events(columns).to_dict(),
+            "row": pl.int_range(first, first + named.height, dtype=pl.UInt64, eager=True),
+            **named.to_dict(),
             "timestamp": instants(columns["timestamp"]),
             "received_at": instants(columns["received_at"]),
             **{name: text for name, (text, _) in ids.items()},
             "source_id": values_from_column(columns["source_id"]).struct.field("text"),
-            "name": values_from_column(columns["name"]).struct.field("text"),
-            **{name: one.texts() for name, one in documents.items()},
         }
     )
     identity = pl.coalesce([pl.format(f"{name}:{{}}", pl.col(name)) for name in OWNERS])
@@ -142,8 +202,12 @@ def _rows(columns: Mapping[str, pl.Series], documents: Mapping[str, Document]) -
 
 def kinds_and_events(columns: Mapping[str, pl.Series]) -> pl.DataFrame:
     """``type`` (``CALLS``) and ``event`` of a batch of calls, both null where there is none."""
-    kind = _text(columns["type"]).str.to_lowercase().str.strip_chars().cast(CALLS, strict=False)
-    return pl.DataFrame({"type": kind, "event": _text(columns["event"])}).with_columns(event=_named_event())
+    named = pl.DataFrame({"type": _kind(columns["type"]), "event": _text(columns["event"])})
+    return named.with_columns(event=_named_event())
+
+
+def _kind(column: pl.Series) -> pl.Series:
+    return _text(column).str.to_lowercase().str.strip_chars().cast(CALLS, strict=False)
 
 
 def _named_event() -> pl.Expr:
@@ -186,6 +250,7 @@ def _reason(columns: Mapping[str, pl.Series], documents: Mapping[str, Document],
 
 def _reject(raw: pl.DataFrame, reason: pl.Series, ids: pl.Series, rejects: Rejects, table: Table, first: int) -> None:
     rejected = pl.DataFrame({"row": pl.int_range(raw.height, eager=True), "reason": reason}).drop_nulls()
+    raw = raw.drop("context", strict=False)  # it is only read where a definition needs it
     for code, found in rejected.group_by("reason", maintain_order=True):
         name, rows = str(code[0]), found.get_column("row")
         rejects.count(name, found.height)
@@ -204,15 +269,16 @@ def _excerpts(rows: pl.DataFrame) -> list[str]:
     return whole.str.slice(0, _EXCERPT).to_list()
 
 
-def property_values(
+def property_column(
     path: Path, columns: Mapping[str, pl.Series], properties: Document, kind: pl.Series, wanted: pl.Series
 ) -> pl.Series:
-    """The values of a property; page and screen calls have their ``name`` as ``page_name`` and
-    ``screen_name``, too.
+    """The values of a property, as ``Document.column`` gives them; page and screen calls have their ``name`` as
+    ``page_name`` and ``screen_name``, too.
     """
-    values = properties.values(path, wanted).alias(column_name("property", path))
+    name = column_name("property", path)
     named = kind.is_in(list(_NAMED.get(path, ()))).fill_null(False) & wanted
     if not named.any():
-        return values
-    name = [values_from_column(columns["name"]), properties.values(("name",), wanted), values]
-    return pl.select(pl.when(named).then(pl.coalesce(name)).otherwise(values)).to_series().alias(values.name)
+        return properties.column(path, wanted).alias(name)
+    own = values_from_column(properties.column(path, wanted))
+    values = [values_from_column(columns["name"]), properties.values(("name",), wanted), own]
+    return pl.select(pl.when(named).then(pl.coalesce(values)).otherwise(own)).to_series().alias(name)

@@ -20,6 +20,7 @@ Source = str | Path | pl.DataFrame | pl.LazyFrame
 """A folder, file, glob or URL of Parquet, or the table itself."""
 
 BATCH_ROWS: Final = 32_768  # parsed JSON of that many rows stays in the tens of megabytes
+TYPED_BATCH_ROWS: Final = 131_072  # columns need less room than objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class InputFrames:
 
 
 class Table(Protocol):
-    """A table that is read in batches of at most ``BATCH_ROWS`` rows."""
+    """A table that is read in batches."""
 
     @property
     def path(self) -> str:
@@ -62,8 +63,8 @@ class Table(Protocol):
         """The number of rows."""
         ...
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """The rows of some columns, in order, in batches of at most ``BATCH_ROWS``."""
+    def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most so many."""
         ...
 
     def place(self, row: int) -> tuple[str, int]:
@@ -112,11 +113,11 @@ class LazyTable:
         with self._reading():
             return int(self._lazy.select(pl.len()).collect().item())
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """The rows of some columns, in order, in batches of at most ``BATCH_ROWS``."""
+    def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most so many."""
         with self._reading():
-            for batch in self._lazy.select(columns).collect_batches(chunk_size=BATCH_ROWS):
-                yield from batch.iter_slices(BATCH_ROWS)
+            for batch in self._lazy.select(columns).collect_batches(chunk_size=rows):
+                yield from batch.iter_slices(rows)
 
     def fingerprint(self) -> str:
         """Changes whenever the content does."""
@@ -137,6 +138,11 @@ class ParquetTable(LazyTable):
     def __init__(self, file: FoundFile, what: str) -> None:
         super().__init__(pl.scan_parquet(file.path, glob=False, hive_partitioning=False), what)
         self._file = file
+
+    @property
+    def name(self) -> str:
+        """Where it is inside the source."""
+        return self._file.name
 
     @cached_property
     def lake_place(self) -> LakePlace | None:
@@ -160,10 +166,14 @@ class ParquetTable(LazyTable):
         with self._reading():
             return self._lazy.collect_schema()
 
-    def fingerprint(self) -> str:
-        """Changes whenever the content does."""
+    @cached_property
+    def _fingerprint(self) -> str:
         file = self._file
         return f"{file.name}\0{file.size}\0{file.modified}\0{footer_digest(file, self._what)}"
+
+    def fingerprint(self) -> str:
+        """Changes whenever the content does."""
+        return self._fingerprint
 
 
 class FrameTable:
@@ -201,10 +211,10 @@ class FrameTable:
         """The number of rows."""
         return self._frame.height
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """The rows of some columns, in order, in batches of at most ``BATCH_ROWS``."""
+    def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most so many."""
         if self._frame.height:
-            yield from self._frame.select(columns).iter_slices(BATCH_ROWS)
+            yield from self._frame.select(columns).iter_slices(rows)
 
     def fingerprint(self) -> str:
         """Changes whenever the content does."""

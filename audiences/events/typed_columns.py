@@ -24,6 +24,11 @@ def as_map(column: pl.Series) -> pl.Series:
 
 def typed_values_at(column: pl.Series, path: Path) -> pl.Series:
     """The values at a path of a struct or map: ``VALUE``, or ``List(VALUE)`` where the path has ``EACH``."""
+    return values_from_column(typed_column_at(column, path))
+
+
+def typed_column_at(column: pl.Series, path: Path) -> pl.Series:
+    """What is at a path of a struct or map, as it is there; ``List(VALUE)`` where the path has ``EACH``."""
     found = column
     rows: pl.Series | None = None
     for segment in path:
@@ -31,8 +36,7 @@ def typed_values_at(column: pl.Series, path: Path) -> pl.Series:
             rows, found = _elements(rows, found)
         else:
             found = _member(found, segment)
-    values = values_from_column(found)
-    return values if rows is None else lists_of(len(column), rows, values)
+    return found if rows is None else lists_of(len(column), rows, values_from_column(found))
 
 
 def _member(column: pl.Series, name: str) -> pl.Series:

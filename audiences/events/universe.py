@@ -41,14 +41,15 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Universe:
     """``profiles`` (``UNIVERSE``, sorted by id); ``owners``: ``identity``, ``owner`` (row of ``profiles``,
-    UInt32); ``calls`` with their ``profile``; ``conflicts``: identities on events that several profiles
-    hold.
+    UInt32); ``owned``: ``identity``, ``profile`` (id, also of profiles that are left out); ``calls`` with their
+    ``profile``; ``conflicts``: identities on events that several profiles hold.
     """
 
     profiles: pl.DataFrame
     owners: pl.DataFrame
     calls: pl.DataFrame
     conflicts: int
+    owned: pl.DataFrame
 
 
 def make_universe(table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame) -> Universe:
@@ -82,7 +83,8 @@ def make_universe(table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame) ->
         .sort("id")
     )
     places = profiles.select(profile="id").with_row_index("owner")
-    return Universe(profiles, owned.join(places, on="profile").select("identity", "owner"), calls, conflicts)
+    owner = owned.join(places, on="profile").select("identity", "owner")
+    return Universe(profiles, owner, calls, conflicts, owned)
 
 
 def _companion_identifiers(companions: pl.DataFrame, known: pl.Series) -> pl.DataFrame:

@@ -78,7 +78,7 @@ def value_expression(kind: str | pl.Expr, text: pl.Expr, number: pl.Expr | None 
 
 
 def values_from_column(series: pl.Series) -> pl.Series:
-    """Any typed column as a column of values, same length and name.
+    """Any typed column as a column of values, same length and name; a column of values, or of lists of them, stays.
 
     NaN, infinities, durations and bytes that aren't UTF-8 are missing. A struct's null fields are left out
     of its JSON text, a list's null elements stay as ``null``.
@@ -86,6 +86,8 @@ def values_from_column(series: pl.Series) -> pl.Series:
     column = series.alias("value").to_frame()
     value = pl.col("value")
     dtype = series.dtype
+    if dtype in (VALUE, pl.List(VALUE)):
+        return series
     if is_text(dtype):
         result = texts(series).to_frame("value").select(value_expression("string", value, text_number(value)))
     elif dtype == pl.Boolean:

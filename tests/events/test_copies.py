@@ -81,7 +81,7 @@ def test_a_number_and_its_text_are_one_message_id() -> None:
         assert inputs.statistics.duplicates == 2
 
 
-def test_order_and_positions() -> None:
+def test_order_and_places() -> None:
     rows = [
         event("m2", user_id="b"),
         event("m1", user_id="b"),
@@ -92,20 +92,17 @@ def test_order_and_positions() -> None:
         event("m5", user_id="a"),
     ]
     expected = [
-        ("user_id:a", "Bought", "m5", None),
-        ("user_id:a", "Sold", "m4", None),
-        ("user_id:b", "Bought", "m3", None),
-        ("user_id:b", "Bought", "m1", None),
-        ("user_id:b", "Bought", "m2", None),
-        ("user_id:b", "Bought", None, "1"),
-        ("user_id:b", "Bought", None, "2"),
+        ("user_id:a", "Bought", "m5", None, 1),
+        ("user_id:b", "Bought", "m3", None, 2),
+        ("user_id:b", "Bought", "m1", None, 3),
+        ("user_id:b", "Bought", "m2", None, 4),
+        ("user_id:b", "Bought", None, "1", 5),
+        ("user_id:b", "Bought", None, "2", 6),
+        ("user_id:a", "Sold", "m4", None, 0),
     ]
     for order in (rows, rows[::-1], rows[3:] + rows[:3]):
         with prepared(table(order), needs("price", events=["Bought", "Sold"])) as inputs:
             events = everything(inputs).events
-        found = events.select("profile", "event", "message_id")
-        assert [
-            (*row, text) for row, text in zip(found.iter_rows(), texts(events["property:price"]), strict=True)
-        ] == expected
-        assert events["position"].to_list() == [1, 0, 2, 3, 4, 5, 6]
-        assert events.schema["position"] == pl.Int64
+        price = pl.col("property:price").struct.field("text")
+        assert events.select("profile", "event", "message_id", price, "place").rows() == expected
+        assert events.schema["place"] == pl.UInt32

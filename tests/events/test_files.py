@@ -11,7 +11,7 @@ import pytest
 from audiences.errors import InputError
 from audiences.events import InputFrames, Reason, Source, open_inputs
 from audiences.events.files import find_files
-from event_tables import AS_OF, event, needs, table
+from event_tables import AS_OF, event, everything, needs, table
 
 
 def write(path: Path, *message_ids: str) -> Path:
@@ -31,7 +31,7 @@ def names(location: Path | str) -> list[str]:
 
 def message_ids(location: Path | str) -> list[str]:
     with open_inputs(InputFrames(events=str(location))).prepare(needs(), as_of=AS_OF) as inputs:
-        return [text for bucket in inputs.buckets() for text in bucket.events["message_id"].to_list()]
+        return everything(inputs).events["message_id"].to_list()
 
 
 def test_a_folder_a_file_and_a_glob(tmp_path: Path) -> None:

@@ -339,9 +339,9 @@ def test_progress_counts_rows() -> None:
 
     seen: list[tuple[int, int]] = []
     frame = table([event(f"m{number}") for number in range(70)])
-    inputs = open_inputs(InputFrames(events=pl.concat([frame] * 1_000)))
+    inputs = open_inputs(InputFrames(events=pl.concat([frame] * 2_000)))
     with inputs.prepare(needs(), as_of=AS_OF, progress=lambda done, total: seen.append((done, total))):
         pass
     assert seen == sorted(seen)
-    assert seen[-1] == (70_000, 70_000)
+    assert seen[-1] == (140_000, 140_000)
     assert len(seen) > 1

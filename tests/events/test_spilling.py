@@ -106,12 +106,12 @@ def test_buckets_are_small_disjoint_and_in_order(tmp_path: Path, monkeypatch: py
     assert not list(tmp_path.iterdir())
     assert len(buckets) > 2
     ids = [name for bucket in buckets for name in bucket.profiles["id"]]
-    assert ids == inputs.profiles["id"].to_list()
+    assert sorted(ids) == inputs.profiles["id"].to_list()
     for bucket, same in zip(buckets, again, strict=True):
-        assert set(bucket.events["profile"]) <= set(bucket.profiles["id"])
+        assert bucket.profiles["id"].is_sorted()
+        assert set(bucket.events["owner"]) <= set(range(bucket.profiles.height))
+        assert bucket.events["place"].is_unique().all()
         assert_frame_equal(bucket.events, same.events)
-    positions = [position for bucket in buckets for position in bucket.events["position"]]
-    assert sorted(positions) == list(range(len(positions)))
 
 
 def test_the_temporary_folder_goes_when_reading_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

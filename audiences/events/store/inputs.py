@@ -1,0 +1,111 @@
+"""What a run computes from, out of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from functools import cached_property
+
+import polars as pl
+
+from audiences.events.accounts import Dealing
+from audiences.events.buckets import Bucket, BucketPlan
+from audiences.events.identifiers import is_anonymous
+from audiences.events.needs import EventNeeds
+from audiences.events.prepared import PreparedInputs, Statistics
+from audiences.events.rejects import Rejects
+from audiences.events.store.rows import TEXTS, Part, StoredRows, with_values
+from audiences.events.values import value_expression
+
+
+class StoredInputs(PreparedInputs):
+    """``PreparedInputs`` whose events are in a store: a bucket of it is read when it is its turn."""
+
+    def __init__(
+        self,
+        profiles: pl.DataFrame,
+        rejects: Rejects,
+        statistics: Statistics,
+        *,
+        needs: EventNeeds,
+        rows: StoredRows,
+        accounts: Callable[[], pl.DataFrame],
+        close: Callable[[], None],
+        dealing: Dealing,
+        note: str = "",
+    ) -> None:
+        super().__init__(
+            profiles,
+            rejects,
+            statistics,
+            needs=needs,
+            plan=BucketPlan((0,), profiles.height),
+            events=lambda number: self._joined(self._parts()),
+            accounts=accounts,
+            close=close,
+            dealing=dealing,
+        )
+        self._rows, self.note = rows, note
+
+    def buckets(self) -> Iterator[Bucket]:
+        """Every profile in exactly one bucket; at least one bucket, even if it is empty."""
+        some = False
+        for number in self._rows.numbers:
+            part = self._rows.part(number)
+            if len(part.rows):
+                some = True
+                yield Bucket(part.events, self._profile_rows(part.rows), part.forms)
+        if not some:
+            yield Bucket(self._rows.no_events(), self._profile_rows(pl.Series([], dtype=pl.UInt32)), {})
+
+    def only(self, profiles: Collection[str], accounts: Collection[str], *, mark: str | None = None) -> PreparedInputs:
+        """Some profiles with all their events, and some accounts, by their ids: in memory, in one bucket.
+
+        Only the files that may have rows of one of the profiles are read. Events keep their order; with ``mark`` each
+        gets a number, as text in a column of this name (``VALUE``).
+        """
+        wanted = self.profiles.get_column("id").is_in(list(profiles))
+        places = wanted.arg_true().cast(pl.UInt32)
+        events = self._joined(self._parts(wanted))
+        events = events.with_columns(owner=places.search_sorted(events.get_column("owner")).cast(pl.UInt32))
+        if mark is not None:
+            numbers = pl.int_range(pl.len()).cast(pl.String)
+            events = events.with_columns(value_expression("string", numbers).alias(mark))
+        return PreparedInputs(
+            self.profiles.filter(wanted),
+            self.rejects,
+            self.statistics,
+            needs=self._needs,
+            plan=BucketPlan((0,), len(places)),
+            events=lambda number: events,
+            accounts=lambda: self.accounts().filter(pl.col("account_id").is_in(list(accounts))),
+            close=lambda: None,
+            shows=True,
+        )
+
+    def _parts(self, wanted: pl.Series | None = None, events: Collection[str] | None = None) -> Iterator[Part]:
+        for number in self._rows.numbers:
+            yield self._rows.part(number, events=events, wanted=wanted, texts=TEXTS)
+
+    def _joined(self, parts: Iterator[Part]) -> pl.DataFrame:
+        """Events with values; ``owner`` is the row in the universe."""
+        empty = _as_read(Part(pl.Series([], dtype=pl.UInt32), self._rows.no_events(TEXTS), {}))
+        return pl.concat([empty, *(_as_read(part).select(empty.columns) for part in parts)])
+
+    @cached_property
+    def _members(self) -> pl.DataFrame:
+        return self.profiles.select("account_ids", anonymous=is_anonymous()).with_row_index("row")
+
+    def _dealt(self, names: Collection[str]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        for part in self._parts(events=names):
+            yield _as_read(part), self._members.select(pl.all().gather(part.rows))
+
+    def _profile_rows(self, rows: pl.Series) -> pl.DataFrame:
+        return self._of_universe(self.profiles.select(pl.all().gather(rows)))
+
+
+def _as_read(part: Part) -> pl.DataFrame:
+    """The events of a part as they were read: with values, and the owner's row in the universe."""
+    owner = part.rows.gather(part.events.get_column("owner"))
+    return (
+        with_values(part).with_columns(owner=owner, event=part.events.get_column("event").cast(pl.String)).drop("place")
+    )

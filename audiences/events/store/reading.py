@@ -1,0 +1,173 @@
+"""From the tables of events to rows that wait, by bucket, until it is known which copies count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from audiences.events.copies import content
+from audiences.events.lake import LakeTable
+from audiences.events.lake_rows import read_lake_rows
+from audiences.events.needs import EventNeeds, column_name
+from audiences.events.rejects import Rejects
+from audiences.events.rows import Accepted, read_rows
+from audiences.events.store.homes import Homes
+from audiences.events.store.message_ids import keys_of
+from audiences.events.store.pieces import Spill, keepable, together
+from audiences.events.tables import Table
+
+ROW: Final = (
+    "place",
+    "identity",
+    "event",
+    "timestamp",
+    "message_id",
+    "user_id",
+    "anonymous_id",
+    "group_id",
+    "source_id",
+    "content",
+)
+"""What is kept of a row of a needed event, next to its values."""
+
+OTHER: Final = ("place", "identity", "timestamp", "user_id", "anonymous_id")
+"""What is kept of another row: that somebody was seen. The ids only where a profile id is with them."""
+
+CALL: Final = ("place", "identity", "type", "timestamp", "message_id", "group_id", "traits", "content")
+"""What is kept of an identify or group call, besides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Into how many parts the rows are put down: ``buckets`` by their owner, ``parts`` by their message id; and how
+    many rows are put down at once.
+    """
+
+    buckets: int
+    parts: int
+    rows_at_once: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How many rows were read, and how many of them were accepted (copies with them)."""
+
+    rows: int
+    accepted: int
+
+
+class Reading:
+    """Reads tables once. A row's place is its number among the rows of all tables, from 0."""
+
+    def __init__(self, tables: Sequence[Table], needs: EventNeeds, *, with_keys: bool = True) -> None:
+        self._tables, self._needs, self._with_keys = tables, needs, with_keys
+        self._firsts = [0]
+        for table in tables:
+            self._firsts.append(self._firsts[-1] + table.rows)
+
+    @property
+    def places(self) -> int:
+        """One more than the last place."""
+        return self._firsts[-1]
+
+    def put_down(self, spill: Spill, cut: Cut, homes: Homes, rejects: Rejects, count: Callable[[int], None]) -> Read:
+        """Puts all rows down: ``rows`` and ``others`` by bucket, ``calls`` under 0, ``keys`` by part."""
+        waiting = _Waiting(spill, cut, homes)
+        rows = accepted = 0
+        for table, first in zip(self._tables, self._firsts, strict=False):
+            for batch in _batches(table, self._needs, rejects):
+                waiting.add(self._frames(batch, first))
+                rows += batch.height
+                accepted += batch.rows.height
+                count(rows)
+        waiting.put_down()
+        return Read(rows, accepted)
+
+    def again(self, places: pl.Series) -> pl.DataFrame:
+        """The rows at some places (sorted UInt64), with all their texts and ``place``."""
+        found = []
+        for table, first, end in zip(self._tables, self._firsts, self._firsts[1:], strict=False):
+            here = places.filter((places >= first) & (places < end)) - first
+            if here.is_empty():
+                continue
+            for batch in _batches(table, self._needs, Rejects()):
+                wanted = batch.rows.get_column("row").is_in(here.implode())
+                if wanted.any():
+                    found.append(batch.texts(wanted).with_columns(place=pl.col("row") + first).drop("row"))
+        return pl.concat(found)
+
+    def _frames(self, batch: Accepted, first: int) -> dict[str, pl.DataFrame]:
+        is_needed = batch.rows.get_column("event").is_in(list(self._needs.events)).fill_null(False)
+        is_call = batch.rows.get_column("type").is_in(["identify", "group"])
+        without_id = batch.rows.get_column("message_id").is_null()
+        told = is_call | (without_id & is_needed)
+        texts = batch.texts(told).select(
+            "row", "traits", content=pl.when(pl.col("message_id").is_null()).then(content())
+        )
+        rows = batch.rows.with_columns(place=pl.col("row") + first)
+        with_texts = rows.filter(told).hstack(texts.drop("row"))
+        if not (without_id & is_needed).any():
+            needed = rows.filter(is_needed).with_columns(content=pl.lit(None, dtype=pl.String))
+        else:
+            needed = rows.filter(is_needed).join(
+                texts.select("row", "content"), on="row", how="left", maintain_order="left"
+            )
+        values = batch.values(self._needs, is_needed).filter(is_needed)
+        named = pl.col("profile_id").is_not_null()
+        others = rows.filter(~is_needed).with_columns(
+            pl.when(named).then("user_id").alias("user_id"), pl.when(named).then("anonymous_id").alias("anonymous_id")
+        )
+        return {
+            "rows": needed.select(ROW).hstack([keepable(column) for column in values.get_columns()]),
+            "others": others.select(OTHER),
+            "calls": with_texts.filter(pl.col("type").is_in(["identify", "group"])).select(CALL),
+            "keys": keys_of(batch, first),
+        }
+
+
+def _batches(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[Accepted]:
+    return read_lake_rows(table, needs, rejects) if isinstance(table, LakeTable) else read_rows(table, needs, rejects)
+
+
+class _Waiting:
+    """Many batches at once: a file for each batch and bucket would be very many files."""
+
+    def __init__(self, spill: Spill, cut: Cut, homes: Homes) -> None:
+        self._spill, self._cut, self._homes = spill, cut, homes
+        self._frames: dict[str, list[pl.DataFrame]] = {}
+        self._rows = 0
+
+    def add(self, frames: dict[str, pl.DataFrame]) -> None:
+        for name, frame in frames.items():
+            self._frames.setdefault(name, []).append(frame)
+        self._rows += frames["rows"].height + frames["others"].height
+        if self._rows >= self._cut.rows_at_once:
+            self.put_down()
+
+    def put_down(self) -> None:
+        for name, frames in self._frames.items():
+            frame = together(frames)
+            if name == "calls":
+                self._spill.put(name, 0, frame)
+            elif name == "keys":
+                self._share(name, frame, self._cut.parts, lambda frame: frame.get_column("hash") % self._cut.parts)
+            else:
+                self._share(name, frame, self._cut.buckets, lambda frame: self._homes.buckets(frame["identity"]))
+        self._frames.clear()
+        self._rows = 0
+
+    def _share(self, name: str, frame: pl.DataFrame, parts: int, number: Callable[[pl.DataFrame], pl.Series]) -> None:
+        if parts == 1:
+            self._spill.put(name, 0, frame)
+        else:
+            self._spill.share(name, frame.with_columns(number(frame).alias("number")), "number")
+
+
+def value_columns(needs: EventNeeds) -> list[str]:
+    """The columns of values of a row, in order."""
+    return [column_name("property", path) for path in sorted(needs.properties)] + [
+        column_name("context", path) for path in sorted(needs.contexts)
+    ]

@@ -1,0 +1,56 @@
+"""Stores of events for tests: what comes out of one, as plain Python, and of a fresh reading of the same files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from audiences.events import EventNeeds, InputFrames, Limits, Place, PreparedInputs, open_inputs
+from event_tables import AS_OF, everything
+
+TINY = Limits(rows_in_memory=5, rows_in_bucket=7)
+
+
+def from_store(
+    folder: Path,
+    wanted: EventNeeds,
+    *,
+    profiles: pl.DataFrame | None = None,
+    as_of: datetime = AS_OF,
+    limits: Limits | None = None,
+    writable: bool = True,
+) -> PreparedInputs:
+    """The inputs of ``folder/events``, through the store in ``folder/store``."""
+    inputs = open_inputs(InputFrames(events=str(folder / "events"), profiles=profiles))
+    place = Place(folder / "store", writable=writable)
+    return inputs.prepare(wanted, as_of=as_of, limits=limits, store=place)
+
+
+def read_afresh(
+    folder: Path, wanted: EventNeeds, *, profiles: pl.DataFrame | None = None, as_of: datetime = AS_OF
+) -> PreparedInputs:
+    """The same inputs without a store."""
+    return open_inputs(InputFrames(events=str(folder / "events"), profiles=profiles)).prepare(wanted, as_of=as_of)
+
+
+def outcome(inputs: PreparedInputs) -> dict[str, Any]:
+    """All that a run sees of its inputs."""
+    with inputs:
+        bucket = everything(inputs)
+        return {
+            "events": bucket.events.select(sorted(bucket.events.columns)).to_dicts(),
+            "profiles": bucket.profiles.to_dicts(),
+            "universe": inputs.profiles.to_dicts(),
+            "accounts": inputs.accounts().to_dicts(),
+            "statistics": inputs.statistics.as_mapping(),
+            "rejects": inputs.rejects.counts,
+            "samples": inputs.rejects.samples,
+        }
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
