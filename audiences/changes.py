@@ -1,4 +1,4 @@
-"""What is new between two snapshots of a computation. Pure: frames in, a frame out."""
+"""What a run changed of a computation, for people to read. Pure: frames in, a frame out."""
 
 from __future__ import annotations
 
@@ -31,23 +31,25 @@ def empty() -> pl.DataFrame:
     return pl.DataFrame(schema=SCHEMA)
 
 
-def changes(previous: pl.DataFrame, current: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    """The difference between two stored snapshots, one row per id that differs, sorted by id.
+def named(different: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """Values that differ as changes, sorted by id.
 
-    In: two frames ``id`` String, ``value`` String (canonical JSON text, never null), ids unique. Out: ``id``,
-    ``change``, ``value`` and ``previous``, all String, the last two JSON text.
+    In: ``id``, ``value`` and ``previous``, String, the last two canonical JSON text; null where there is no value (of
+    an audience: who is no member). Out: ``id``, ``change``, ``value`` and ``previous``, all String.
 
     - A trait is ``set`` (no value before: ``previous`` is null), ``changed``, or ``cleared`` (``value`` is
       null).
     - An audience is two-valued, so nothing is null: ``entered`` is from ``false`` to ``true``, ``exited``
       back.
     """
-    joined = current.select("id", "value").join(
-        previous.select("id", previous="value"), on="id", how="full", coalesce=True
-    )
-    different = joined.filter(pl.col("value").ne_missing(pl.col("previous")))
-    named = _audience(different) if kind is Kind.AUDIENCE else _trait(different)
-    return named.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()).sort("id")
+    found = _audience(different) if kind is Kind.AUDIENCE else _trait(different)
+    return found.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()).sort("id")
+
+
+def first(snapshot: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """The changes of a computation's first run: its snapshot (``id``, ``value``), all of it entered or set."""
+    nothing = pl.lit(None, dtype=pl.String)
+    return named(snapshot.select("id", "value", nothing.alias("previous")), kind)
 
 
 def _audience(different: pl.DataFrame) -> pl.DataFrame:
@@ -73,6 +75,11 @@ def counts(difference: pl.DataFrame) -> dict[str, int]:
     """How many changes of each name there are; all five names, 0 where there is none."""
     found = dict(difference.group_by("change").len().iter_rows())
     return {name: int(found.get(name, 0)) for name in CHANGES}
+
+
+def all_new(size: int, kind: Kind) -> dict[str, int]:
+    """The counts of a computation's first run."""
+    return dict.fromkeys(CHANGES, 0) | {ENTERED if kind is Kind.AUDIENCE else SET: size}
 
 
 def typed_changes(difference: pl.DataFrame, computation: Computation) -> pl.DataFrame:

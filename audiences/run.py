@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from audiences import clock
-from audiences.changes import counts, typed_changes
 from audiences.changes import empty as no_changes
+from audiences.changes import typed_changes
 from audiences.definitions.computation import Computation, Kind, Level, Missing, Space
 from audiences.delivery import DeliveryResult, deliver
 from audiences.errors import Problem, StateError
-from audiences.events import Inputs, PreparedInputs, open_inputs
-from audiences.events.rejects import Rejects
+from audiences.events import Inputs, Place, PreparedInputs, open_inputs
 from audiences.language.fingerprint import fingerprint
 from audiences.plan import Plan, make_plan
 from audiences.snapshots import typed
-from audiences.state import Computed, Decision, Draft, Occasion, RunResult, State
+from audiences.state import ComputationRecord, Computed, Decision, Draft, Occasion, Results, RunResult, State
+from audiences.state.storage import local_folder
 
 if TYPE_CHECKING:
     from audiences.project import Project
+
+EVENTS: Final = "events"
+"""The folder of the store of events, below the state's."""
 
 ProgressReport = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0: not known)."""
@@ -171,6 +174,7 @@ class _Outcome:
     statistics: Mapping[str, int | float]
     computations: Mapping[str, Computation]
     frames: Mapping[str, Frames]
+    note: str = ""
 
     def run(
         self,
@@ -185,7 +189,7 @@ class _Outcome:
             number=decision.run if self.committed or decision.occasion is Occasion.NOTHING_NEW else None,
             revision=decision.revision,
             committed=self.committed,
-            note=decision.note,
+            note=" ".join(filter(None, (decision.note, self.note))),
             results=self.results,
             deliveries=deliveries,
             rejects=self.rejects,
@@ -208,53 +212,92 @@ def _compute(
     inputs_fingerprint: str,
     options: Options,
 ) -> _Outcome:
-    report = options.report
-    known = state.keys()
-    given = {item.key: state.snapshot(item.key) for item in plan.given if item.key in known}
-    with inputs.prepare(
-        plan.needs, as_of=options.as_of, progress=lambda done, total: report("reading events", done, total)
-    ) as prepared:
-        seconds: dict[str, float] = {}
-        snapshots = project.engine.compute(
-            plan,
-            prepared,
-            options.as_of,
-            lambda done, total: report("computing", done, total),
-            given=given,
-            seconds=seconds,
-        )
-        result = RunResult(
+    kept = decision.commits and not options.dry_run
+    with _results(state, plan, kept=kept) as results:
+        with inputs.prepare(
+            plan.needs,
             as_of=options.as_of,
-            inputs=inputs_fingerprint,
-            computed={
-                item.key: Computed(item, snapshots[item.key], fingerprints[item.key], seconds[item.key])
-                for item in plan.order
-            },
-            profiles=prepared.profiles,
-            accounts=_accounts(plan, prepared),
-            computed_at=clock.now(),
-            rejects=prepared.rejects.counts,
-            statistics=prepared.statistics.as_mapping(),
-        )
-        rejects: Rejects = prepared.rejects
-    draft = state.draft(result)
-    committed = decision.commits and not options.dry_run
-    if committed:
-        report("keeping what changed", 0, 0)
-        state.commit(draft, keep_history=project.space.keep_history)
-    frames = {item.key: _frames_of_draft(draft, item.key) for item in plan.order}
+            progress=lambda done, total: options.report("reading events", done, total),
+            store=_event_store(state, options),
+        ) as prepared:
+            seconds = _evaluate(project, plan, prepared, state, results, options)
+            result = RunResult(
+                as_of=options.as_of,
+                inputs=inputs_fingerprint,
+                computed={item.key: Computed(item, fingerprints[item.key], seconds[item.key]) for item in plan.order},
+                results=results,
+                profiles=prepared.profiles,
+                accounts=_accounts(plan, prepared),
+                computed_at=clock.now(),
+                rejects=prepared.rejects.counts,
+                statistics=prepared.statistics.as_mapping(),
+            )
+            rejects, note = prepared.rejects, prepared.note
+        options.report("finding what changed", 0, 0)
+        draft = state.draft(result)
+        if kept:
+            options.report("keeping what changed", 0, 0)
+            state.commit(draft, keep_history=project.space.keep_history)
+    source = state if kept else draft
+    records = draft.manifest.computations
     return _Outcome(
-        source=state if committed else (draft if options.dry_run and decision.commits else None),
-        committed=committed,
-        results=tuple(
-            _result(item, snapshots[item.key].height, draft.changes(item.key), seconds[item.key]) for item in plan.order
-        ),
+        source=None if decision.occasion is Occasion.PAST else source,
+        committed=kept,
+        results=tuple(_result(records[item.key], item) for item in plan.order),
         rejects=result.rejects,
         samples=rejects.samples,
         statistics=result.statistics,
         computations={item.key: item for item in plan.order},
-        frames=frames,
+        frames={item.key: _frames(source, item.key) for item in plan.order},
+        note=note,
     )
+
+
+@contextmanager
+def _results(state: State, plan: Plan, *, kept: bool) -> Iterator[Results]:
+    """What takes the values of a run; if the run fails, or is cancelled, nothing of it stays."""
+    results, before = state.results(plan.order, kept=kept), state.run
+    try:
+        yield results
+    except BaseException:
+        if state.run == before:
+            results.discard()
+        raise
+
+
+def _evaluate(
+    project: Project, plan: Plan, prepared: PreparedInputs, state: State, results: Results, options: Options
+) -> dict[str, float]:
+    """Computes the plan into the results; returns each computation's share of the seconds."""
+    known = state.keys()
+    seconds: dict[str, float] = {}
+    snapshots = project.engine.compute(
+        plan,
+        prepared,
+        options.as_of,
+        lambda done, total: options.report("computing", done, total),
+        given={item.key: state.snapshot(item.key) for item in plan.given if item.key in known},
+        seconds=seconds,
+    )
+    _add(results, plan, prepared, snapshots)
+    return seconds
+
+
+def _event_store(state: State, options: Options) -> Place | None:
+    """Where events are kept from run to run: next to a local state. A dry run writes nothing."""
+    folder = local_folder(state.location)
+    return Place(folder / EVENTS, writable=not options.dry_run) if folder else None
+
+
+def _add(results: Results, plan: Plan, prepared: PreparedInputs, snapshots: Mapping[str, pl.DataFrame]) -> None:
+    """What the engine computed, as results."""
+    for level in Level:
+        of_level = {item.key: snapshots[item.key] for item in plan.order if item.level is level}
+        if of_level:
+            users = level is Level.USER
+            ids = prepared.profiles["id"] if users else prepared.accounts()["account_id"]
+            results.add_snapshots(level, ids, of_level)
+    results.finish()
 
 
 def _accounts(plan: Plan, prepared: PreparedInputs) -> pl.DataFrame | None:
@@ -264,18 +307,22 @@ def _accounts(plan: Plan, prepared: PreparedInputs) -> pl.DataFrame | None:
     return prepared.accounts().rename({"account_id": "id"})
 
 
-def _frames_of_draft(draft: Draft, key: str) -> Frames:
-    return Frames(snapshot=lambda: draft.snapshot(key), changes=lambda: draft.changes(key))
+def _frames(source: State | Draft, key: str) -> Frames:
+    return Frames(snapshot=lambda: source.snapshot(key), changes=lambda: source.changes(key))
 
 
-def _result(computation: Computation, size: int, changes: pl.DataFrame, seconds: float) -> ComputationResult:
+def _result(record: ComputationRecord, computation: Computation) -> ComputationResult:
     return ComputationResult(
-        key=computation.key,
-        kind=computation.kind,
+        key=record.key,
+        kind=record.kind,
         group=computation.group,
-        size=size,
-        seconds=seconds,
-        **counts(changes),
+        size=record.size,
+        entered=record.entered,
+        exited=record.exited,
+        set=record.set,
+        changed=record.changed,
+        cleared=record.cleared,
+        seconds=record.seconds,
     )
 
 

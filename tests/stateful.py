@@ -19,7 +19,7 @@ from audiences.definitions.computation import (
     Space,
 )
 from audiences.language.parse import parse
-from audiences.state import Computed, RunResult, State
+from audiences.state import Computed, Results, RunResult, State
 from audiences.state.tables import PROFILES
 
 COMPUTED_AT = datetime(2030, 1, 1, 12, 30, tzinfo=UTC)
@@ -81,12 +81,25 @@ def result(
     return RunResult(
         as_of=as_of,
         inputs=inputs,
-        computed={item.key: Computed(item, snapshot(values), fingerprint, 0.5) for item, values in pairs},
+        computed={item.key: Computed(item, fingerprint, 0.5) for item, _ in pairs},
+        results=results([(item, snapshot(values)) for item, values in pairs]),
         profiles=profiles() if people is None else people,
         computed_at=COMPUTED_AT,
         rejects={"bad_timestamp": 2},
         statistics={"rows_read": 10},
     )
+
+
+def results(snapshots: Sequence[tuple[Computation, pl.DataFrame]]) -> Results:
+    """Finished results, in a temporary folder."""
+    made = Results(item for item, _ in snapshots)
+    for level in Level:
+        frames = {item.key: frame for item, frame in snapshots if item.level is level}
+        if frames:
+            ids = pl.concat([frame["id"] for frame in frames.values()]).unique().sort()
+            made.add_snapshots(level, ids, frames)
+    made.finish()
+    return made
 
 
 def committed(state: State, run: RunResult, **more: Any) -> State:

@@ -11,6 +11,7 @@ import pytest
 
 import audiences
 from audiences import Project, Run
+from audiences.state import State
 from projects import DEFINITIONS, EVENTS, SPACE, Event, write_events, write_project
 
 AS_OF = datetime(2024, 6, 15, 12, tzinfo=UTC)
@@ -152,6 +153,34 @@ def test_a_disabled_computation_keeps_its_snapshot_for_others(root: Path) -> Non
     # cleo spent 500, but the audience of buyers stands still with ann and bob, who spent nothing any more
     assert as_dict(run.snapshot("big_buyers")) == {}
     assert "buyers" not in [result.key for result in run.results]
+
+
+def test_a_cancelled_run_leaves_no_results(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Project.load(root).run()
+    results = root / ".audiences/results"
+    before = everything_below(results)
+    write_events(root / "data/events.parquet", [NEW_ORDER])
+
+    def cancelled(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("draft", "commit"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(State, step, cancelled)
+            Project.load(root).run(as_of=DAY_LATER)
+        assert everything_below(results) == before
+    assert before
+    Project.load(root).run(as_of=DAY_LATER)
+    assert everything_below(results).keys().isdisjoint(before)
+
+
+def test_what_a_run_found_can_be_read_after_later_runs(root: Path) -> None:
+    first = Project.load(root).run()
+    write_events(root / "data/events.parquet", [NEW_ORDER])
+    later = Project.load(root).run(as_of=DAY_LATER)
+    assert as_dict(later.snapshot("orders")) == {"p_cleo": 1}
+    assert as_dict(first.snapshot("orders")) == {"p_ann": 2, "p_bob": 1}
+    assert changes_of(first, "orders") == [("p_ann", "set", 2, None), ("p_bob", "set", 1, None)]
 
 
 def test_preview_of_a_file(root: Path) -> None:

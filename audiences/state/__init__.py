@@ -10,7 +10,9 @@ from audiences.state.acknowledged import Acknowledged
 from audiences.state.decision import Decision, Occasion, decide
 from audiences.state.draft import Computed, Draft, RunResult
 from audiences.state.manifest import ComputationRecord, Manifest
+from audiences.state.results import Results
 from audiences.state.store import State
+from audiences.state.universe import ProfileChanges
 
 __all__ = [
     "Acknowledged",
@@ -20,6 +22,8 @@ __all__ = [
     "Draft",
     "Manifest",
     "Occasion",
+    "ProfileChanges",
+    "Results",
     "RunResult",
     "State",
     "decide",

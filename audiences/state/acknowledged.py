@@ -82,7 +82,7 @@ class Acknowledged:
         merged = pl.concat([kept, rows.select(*ACKNOWLEDGED)]).sort(*ROW)
         with self._storage.guarded("write"):
             self._version = self._table.replace(
-                merged, [computation], base=self._version, sync=(valid_key(computation), sync)
+                [(computation, merged)], [computation], base=self._version, sync=(valid_key(computation), sync)
             )
 
     def tidy(self) -> None:

@@ -1,4 +1,4 @@
-"""A run that is computed and not yet committed: what would change, in memory.
+"""A run that is computed and not yet committed: what would change.
 
 ``State.draft`` makes one, ``State.commit`` writes it. It answers the same questions as a state, so that a dry
 run can be shown, and its messages planned, without writing anything.
@@ -7,7 +7,7 @@ run can be shown, and its messages planned, without writing anything.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,11 +17,17 @@ import polars as pl
 from audiences import changes as changing
 from audiences.definitions.computation import Computation
 from audiences.errors import DefinitionError, StateError
-from audiences.snapshots import empty, stored
+from audiences.state.chains import extended, rebuilt
+from audiences.state.change_frames import ChangeFrames
+from audiences.state.comparison import difference, pair
 from audiences.state.decision import reused
 from audiences.state.manifest import ComputationRecord, Manifest
-from audiences.state.rewind import departures
-from audiences.state.tables import ACCOUNTS, HISTORY, PROFILES, SNAPSHOTS, valid_key
+from audiences.state.results import Results, temporary_folder
+from audiences.state.rewind import departures, overlaid
+from audiences.state.sheet_reader import SheetReader
+from audiences.state.sheets import Chain, Sheet
+from audiences.state.tables import ACCOUNTS, HISTORY, SNAPSHOTS, valid_key
+from audiences.state.universe import ProfileChanges, Universe, changed, stored
 
 if TYPE_CHECKING:
     from audiences.state.store import State
@@ -29,12 +35,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """One result of a run: ``snapshot`` is ``id``, ``value`` (JSON text); ``fingerprint`` is of all it
-    depends on.
-    """
+    """A computation that a run computed; ``fingerprint`` is of all it depends on."""
 
     computation: Computation
-    snapshot: pl.DataFrame
     fingerprint: str
     seconds: float = 0.0
 
@@ -43,17 +46,21 @@ class Computed:
 class RunResult:
     """All that a run has to hand over. Instants are UTC.
 
-    ``computed`` has what was computed in this run, in its order; a computation that is not in it keeps its
-    old snapshot. ``profiles`` is the universe: ``id``, ``external_ids`` (a list of type, value, created_at),
-    ``traits`` (JSON text), ``account_ids``; further columns are dropped. ``accounts`` are all accounts, ``id`` and
-    ``traits``; None (nothing account-level was computed): those of the run before are kept.
+    ``computed`` has what was computed in this run, in its order, and ``results``, which are finished, its values; a
+    computation that is not in it keeps its old snapshot. ``profiles`` is the universe: ``id``, ``external_ids`` (a list
+    of type, value, created_at), ``traits`` (JSON text), ``account_ids``; further columns are dropped; or what changed
+    of it. ``universe`` is its fingerprint (None: it is read to find whether it changed). ``accounts``
+    are all accounts, ``id`` and ``traits``; None (nothing account-level was computed): those of the run before are
+    kept.
     """
 
     as_of: datetime
     inputs: str
     computed: Mapping[str, Computed]
-    profiles: pl.DataFrame
+    results: Results
+    profiles: Universe
     computed_at: datetime
+    universe: str | None = None
     accounts: pl.DataFrame | None = None
     rejects: Mapping[str, int] = field(default_factory=dict)
     statistics: Mapping[str, int | float] = field(default_factory=dict)
@@ -63,7 +70,8 @@ class Draft:
     """A run as it would be after its commit. Made by ``State.draft``.
 
     At an as-of before the latest committed one (``past``) it can be looked at, not committed; its changes are
-    those since what was known at that instant.
+    those since what was known at that instant. ``new`` are the computations that had no snapshot: all their values
+    are entered or set.
     """
 
     def __init__(self, base: State, result: RunResult) -> None:
@@ -75,13 +83,14 @@ class Draft:
         problems = reused(previous, (computed.computation for computed in result.computed.values()))
         if problems:
             raise DefinitionError(problems=problems)
-        self.changed: dict[str, pl.DataFrame] = {}
-        self.values: dict[str, pl.DataFrame] = {}
-        for key, computed in result.computed.items():
-            before = self._before(valid_key(key))
-            current = stored(computed.snapshot)
-            self.changed[key] = changing.changes(before, current, computed.computation.kind)
-            self.values[key] = with_as_of(current, before, result.as_of)
+        self.earlier: dict[str, Chain] = {}
+        self.new: set[str] = set()
+        self.counts: dict[str, dict[str, int]] = {}
+        self._changed = ChangeFrames()
+        self._sizes: dict[str, int] = {}
+        self._readers: dict[Sheet, SheetReader] = {}
+        self._folder = temporary_folder(self)
+        self._compare()
         self.manifest = self._manifest(previous)
 
     @property
@@ -110,65 +119,129 @@ class Draft:
 
     def snapshot(self, key: str) -> pl.DataFrame:
         """The values of a computation after this run: ``id``, ``value`` (JSON text), sorted by id."""
-        return self.scan_snapshot(key).select("id", "value").collect()
+        return self.scan_snapshot(key).select("id", "value").collect().sort("id")
 
     def scan_snapshot(self, key: str) -> pl.LazyFrame:
         """``id``, ``value`` and ``as_of``, the instant at which the value was decided."""
-        known = self.values.get(key)
-        return self.base.scan_snapshot(key) if known is None else known.lazy()
+        if key not in self.result.computed:
+            return self.base.scan_snapshot(key)
+        now = pl.lit(self.result.as_of).cast(SNAPSHOTS["as_of"]).alias("as_of")
+        if key in self.new or self.past:
+            return self._reader(key).snapshot(key).lazy().with_columns(now)
+        return overlaid(self.base.scan_snapshot(key), self._changed.scan(key).with_columns(now))
 
     def changes(self, key: str) -> pl.DataFrame:
-        """What this run would change: ``id``, ``change``, ``value``, ``previous``."""
-        known = self.changed.get(key)
-        return changing.empty() if known is None else known
+        """What this run would change: ``id``, ``change``, ``value``, ``previous``, sorted by id."""
+        return self.scan_changes(key).collect()
+
+    def scan_changes(self, key: str) -> pl.LazyFrame:
+        """The same, read when it is needed."""
+        if key in self.new:
+            kind = self.result.computed[key].computation.kind
+            return changing.first(self._reader(key).snapshot(key), kind).lazy()
+        return self._changed.scan(key)
+
+    def history_rows(self) -> pl.LazyFrame | None:
+        """The rows that the run adds to the history, in the order of computation and id; None: there are none."""
+        as_of, run = pl.lit(self.as_of).cast(HISTORY["as_of"]), pl.lit(self.run, dtype=pl.Int64)
+        rows = [
+            self._changed.scan(key).with_columns(computation=pl.lit(key), as_of=as_of, run=run).select(*HISTORY)
+            for key in self._changed.names()
+        ]
+        return pl.concat(rows) if rows else None
 
     def departures(self, key: str) -> pl.DataFrame:
         """When ids last left the audience, or lost the trait's value: ``id``, ``as_of``."""
-        known = self.changed.get(key)
-        earlier = self.base.history(key).select("id", "change", "as_of")
-        if known is not None:
-            now = known.select("id", "change", pl.lit(self.as_of).cast(earlier.schema["as_of"]).alias("as_of"))
-            earlier = pl.concat([earlier, now])
-        return departures(earlier)
+        earlier = self.base.departures(key)
+        now = self.scan_changes(key).with_columns(pl.lit(self.as_of).cast(earlier.schema["as_of"]).alias("as_of"))
+        gone = departures(now.select("id", "change", "as_of"))
+        return pl.concat([earlier, gone]).group_by("id").agg(pl.col("as_of").max()).sort("id")
 
     def profiles(self) -> pl.LazyFrame:
         """The universe of this run: ``id``, ``external_ids``, ``traits``, ``account_ids``."""
-        return stored_profiles(self.result.profiles).lazy()
+        profiles = self.result.profiles
+        if isinstance(profiles, ProfileChanges):
+            return changed(self.base.profiles(), profiles.rows(self.run).lazy())
+        return stored(profiles)
 
     def accounts(self) -> pl.LazyFrame:
         """The accounts of this run, else those of the run before: ``id``, ``traits``."""
         accounts = self.result.accounts
         return self.base.accounts() if accounts is None else stored_accounts(accounts).lazy()
 
-    def history_rows(self) -> pl.DataFrame:
-        """The rows that the run adds to the history."""
-        rows = [
-            changed.select(pl.lit(key).alias("computation"), pl.all())
-            for key, changed in self.changed.items()
-            if not changed.is_empty()
-        ]
-        everything = pl.concat(rows).sort("computation", "id") if rows else pl.DataFrame(schema=HISTORY)
-        return everything.with_columns(
-            pl.lit(self.as_of).cast(HISTORY["as_of"]).alias("as_of"), pl.lit(self.run, pl.Int64).alias("run")
-        ).select(*HISTORY)
+    def chains(self) -> dict[str, Chain]:
+        """Where the values of computations are after this run, by key."""
+        return extended(self.earlier, self.result.results.sheets)
 
-    def snapshot_rows(self) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        """The whole new snapshots of the computations that changed, and their keys."""
-        keys = tuple(sorted(key for key, changed in self.changed.items() if not changed.is_empty()))
-        rows = [self.values[key].select(pl.lit(key).alias("computation"), pl.all()) for key in keys]
-        return (pl.concat(rows) if rows else pl.DataFrame(schema=SNAPSHOTS)).select(*SNAPSHOTS), keys
+    def _reader(self, key: str) -> SheetReader:
+        sheet = self.result.results.sheets[key]
+        if sheet not in self._readers:
+            self._readers[sheet] = SheetReader(sheet)
+        return self._readers[sheet]
 
-    def _before(self, key: str) -> pl.DataFrame:
-        """What the run is compared with: the current snapshot, or for a look into the past the one known
-        then.
-        """
+    def _compare(self) -> None:
+        """Compares each column with the one before; those whose rows are the same ones, together."""
+        before = self._before()
+        together: dict[tuple[Sheet, Chain | None], list[str]] = {}
+        for key in self.result.computed:
+            together.setdefault((self.result.results.sheets[valid_key(key)], before.get(key)), []).append(key)
+        for (sheet, chain), keys in together.items():
+            if chain is None:
+                for key in keys:
+                    self._all_new(key, sheet)
+            else:
+                self._compare_columns(sheet, chain, keys)
         if not self.past:
-            return self.base.scan_snapshot(key).collect()
+            self.earlier = {**self.base.chains(), **before}
+
+    def _compare_columns(self, sheet: Sheet, chain: Chain, keys: list[str]) -> None:
+        before = chain.ids()
+        pairing, rows = pair(sheet.ids(), before, whole=sheet.whole).few(of=len(before))
+        for key in keys:
+            kind = self.result.computed[key].computation.kind
+            column = sheet.column(key)
+            found = difference(pairing, column, chain.column(key, rows), kind)
+            self._changed.put(key, found)
+            self.counts[key] = counts = changing.counts(found)
+            if sheet.whole:
+                self._sizes[key] = column.count()
+            else:
+                more = counts[changing.ENTERED] + counts[changing.SET]
+                self._sizes[key] = (
+                    self.base.record(key).size + more - counts[changing.EXITED] - counts[changing.CLEARED]
+                )
+
+    def _all_new(self, key: str, sheet: Sheet) -> None:
+        self.new.add(key)
+        size = sheet.column(key).count()
+        self._sizes[key] = size
+        self.counts[key] = changing.all_new(size, self.result.computed[key].computation.kind)
+
+    def _before(self) -> dict[str, Chain]:
+        """What the run is compared with: the current values, or for a look into the past those known then."""
+        if self.past:
+            then = {key: known for key in self.result.computed if (known := self._known_then(key)) is not None}
+            return self._rebuilt(then, then.__getitem__)
+        chains = self.base.chains()
+        found = {key: chains[key] for key in self.result.computed if key in chains}
+        missing = (set(self.base.keys()) & set(self.result.computed)) - set(found)
+        return found | self._rebuilt(sorted(missing), self.base.snapshot)
+
+    def _rebuilt(self, keys: Iterable[str], snapshot: Callable[[str], pl.DataFrame]) -> dict[str, Chain]:
+        together: dict[Sheet, list[Computation]] = {}
+        for key in keys:
+            together.setdefault(self.result.results.sheets[key], []).append(self.result.computed[key].computation)
+        chains: dict[str, Chain] = {}
+        for sheet, computations in together.items():
+            chains |= rebuilt(computations, sheet.ids(), snapshot, self._folder)
+        return chains
+
+    def _known_then(self, key: str) -> pl.DataFrame | None:
+        """None if it was not computed by then, or its history is gone: then everything is new."""
         try:
-            known = self.base.snapshot_at(key, as_of=self.result.as_of)
-        except StateError:  # not computed by then, or its history is gone: then everything is new
-            known = empty()
-        return known.with_columns(pl.lit(self.result.as_of).cast(SNAPSHOTS["as_of"]).alias("as_of"))
+            return self.base.snapshot_at(key, as_of=self.result.as_of)
+        except StateError:
+            return None
 
     def _manifest(self, previous: Manifest | None) -> Manifest:
         result = self.result
@@ -188,10 +261,16 @@ class Draft:
             rejects=dict(result.rejects),
             statistics=dict(result.statistics),
             history_since=previous.history_since if previous else None,
+            history_oldest=previous.history_oldest if previous else None,
+            universe=previous.universe if previous else None,
+            profiles_run=previous.profiles_run if previous else 0,
+            profile_changes_since=previous.profile_changes_since if previous else 0,
+            profiles_size=previous.profiles_size if previous else None,
         )
 
     def _record(self, key: str, computed: Computed, before: ComputationRecord | None) -> ComputationRecord:
         run = self.base_run + 1
+        counts = self.counts[key]
         return ComputationRecord(
             key=key,
             kind=computed.computation.kind,
@@ -199,30 +278,17 @@ class Draft:
             as_of=self.result.as_of,
             run=run,
             computed_at=self.result.computed_at,
-            size=self.values[key].height,
+            size=self._sizes[key],
             seconds=computed.seconds,
             fingerprint=computed.fingerprint,
             inputs=self.result.inputs,
             first_run=before.first_run if before else run,
             first_as_of=before.first_as_of if before else self.result.as_of,
-            **changing.counts(self.changed[key]),
+            first_in_history=before.first_in_history if before else False,
+            checkpoint_run=before.checkpoint_run if before else run,
+            changes_since_checkpoint=before.changes_since_checkpoint + sum(counts.values()) if before else 0,
+            **counts,
         )
-
-
-def with_as_of(current: pl.DataFrame, before: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """A snapshot with the instant at which each value was decided: kept where the value is the one before."""
-    decided = SNAPSHOTS["as_of"]
-    same = before.select("id", "value", earlier=pl.col("as_of").cast(decided))
-    return (
-        current.join(same, on=["id", "value"], how="left", maintain_order="left")
-        .with_columns(as_of=pl.coalesce("earlier", pl.lit(as_of).cast(decided)))
-        .select("id", "value", "as_of")
-    )
-
-
-def stored_profiles(profiles: pl.DataFrame) -> pl.DataFrame:
-    """The columns of a profiles frame that are kept, sorted by id."""
-    return profiles.select(pl.col(name).cast(dtype) for name, dtype in PROFILES.items()).sort("id")
 
 
 def stored_accounts(accounts: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,8 +19,12 @@ from audiences.costs import Costs
 from audiences.definitions.computation import Kind, Level
 from audiences.errors import StateError
 
-SCHEMA_VERSION: Final = 1
-"""The layout of manifests and tables that this version writes, and the newest that it reads."""
+SCHEMA_VERSION: Final = 2
+"""The layout of manifests and tables that this version writes, and the newest that it reads.
+
+1: ``snapshots`` has the current values of every computation, and ``history`` the changes of its first run, too. It is
+read as it is, and the next run makes it 2.
+"""
 
 FOLDER: Final = "manifests"
 FILE_NAME: Final = re.compile(r"(\d{10})\.json$")
@@ -51,6 +55,12 @@ class ComputationRecord(BaseModel):
     """Fingerprint of the inputs it was computed from."""
     first_run: int
     first_as_of: datetime
+    first_in_history: bool = False
+    """Whether the table ``history`` has the changes of the first run, which say no more than the snapshot then."""
+    checkpoint_run: int = 0
+    """The rows in the table ``snapshots`` are the values after this run; those of later runs are in ``history``."""
+    changes_since_checkpoint: int = 0
+    """How many rows of ``history`` came after the checkpoint; 0: ``snapshots`` has the current values."""
 
 
 class Manifest(BaseModel):
@@ -82,6 +92,16 @@ class Manifest(BaseModel):
     """What the run spent on what; None: nobody measured it."""
     history_since: datetime | None = None
     """Snapshots at instants before this can't be had any more; None: nothing was dropped."""
+    history_oldest: datetime | None = None
+    """No row of ``history`` is older; None: not known."""
+    universe: str | None = None
+    """Fingerprint of the profiles; None: not known."""
+    profiles_run: int = 0
+    """The table ``profiles`` is the universe of this run; what changed later is in ``profile_changes``."""
+    profile_changes_since: int = 0
+    """How many rows of ``profile_changes`` came later; 0: ``profiles`` is the current universe."""
+    profiles_size: int | None = None
+    """How many profiles the table ``profiles`` has; None: not known."""
 
 
 def path_of(run: int) -> str:
@@ -119,7 +139,7 @@ def decode(content: bytes, *, where: str) -> Manifest:
             hint="upgrade audiences, or use another state location",
         )
     try:
-        return Manifest.model_validate(raw)
+        return Manifest.model_validate(_upgraded(raw) if version == 1 else raw)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -128,3 +148,13 @@ def decode(content: bytes, *, where: str) -> Manifest:
             where=where,
             hint="removing the file makes the run before it the current one",
         ) from error
+
+
+def _upgraded(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest of schema 1 as one of schema 2."""
+    records = raw.get("computations")
+    current = {"checkpoint_run": raw.get("run"), "first_in_history": True}
+    if isinstance(records, dict):
+        known = {key: {**record, **current} for key, record in records.items() if isinstance(record, dict)}
+        records = {**records, **known}
+    return {**raw, "schema_version": SCHEMA_VERSION, "computations": records or {}}

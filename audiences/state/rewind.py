@@ -1,4 +1,4 @@
-"""A snapshot as it was after an earlier run, from the current one and the changes since. Pure."""
+"""Snapshots from other snapshots and the changes between them: forth, and back to an earlier run. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,18 @@ def rewind(current: pl.DataFrame, later: pl.DataFrame, kind: Kind) -> pl.DataFra
     return stored(pl.concat([current.select("id", "value").join(earliest, on="id", how="anti"), restored]))
 
 
-def departures(history: pl.DataFrame) -> pl.DataFrame:
+def overlaid(snapshot: pl.LazyFrame, later: pl.LazyFrame) -> pl.LazyFrame:
+    """A snapshot (``id``, ``value``, ``as_of``) after changes that came later: the same columns, in no order.
+
+    ``later`` has ``id``, ``change``, ``value`` and ``as_of``, and at most one row per id.
+    """
+    there = ~pl.col("change").is_in([EXITED, CLEARED])
+    columns = ("id", "value", "as_of")
+    untouched = snapshot.select(columns).join(later.select("id"), on="id", how="anti")
+    return pl.concat([untouched, later.filter(there).select(columns)])
+
+
+def departures(history: pl.LazyFrame) -> pl.DataFrame:
     """When ids last lost their value: ``id``, ``as_of`` of the last ``exited`` or ``cleared`` of each."""
     gone = pl.col("change").is_in([EXITED, CLEARED])
-    return history.filter(gone).group_by("id").agg(pl.col("as_of").max()).sort("id")
+    return history.filter(gone).group_by("id").agg(pl.col("as_of").max()).sort("id").collect()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import filelock
 import polars as pl
 
+from audiences import changes as changing
 from audiences.changes import SCHEMA as CHANGE_COLUMNS
 from audiences.definitions.computation import Computation
 from audiences.errors import Problem, StateError
@@ -17,17 +18,20 @@ from audiences.snapshots import stored
 from audiences.state import manifest as manifests
 from audiences.state.acknowledged import Acknowledged
 from audiences.state.decision import Decision, decide, reused
-from audiences.state.draft import Draft, RunResult, stored_accounts, stored_profiles
-from audiences.state.housekeeping import drop_old_manifests, prepare_history
+from audiences.state.draft import Draft, RunResult
+from audiences.state.housekeeping import drop_old_manifests
+from audiences.state.kept_results import KeptResults
 from audiences.state.manifest import ComputationRecord, Manifest
-from audiences.state.rewind import departures, rewind
+from audiences.state.results import Results
+from audiences.state.rewind import departures, overlaid, rewind
+from audiences.state.sheets import Chain
 from audiences.state.storage import Storage
-from audiences.state.tables import ACCOUNTS, HISTORY, PROFILES, SNAPSHOTS, Table, another_run, valid_key
+from audiences.state.tables import another_run, valid_key
+from audiences.state.universe import changed
+from audiences.state.writing import Tables
 
 WAIT_SECONDS = 30.0
 """How long a run waits for another one on the same local state before it gives up."""
-
-TIDY_EVERY = 16  # runs
 
 
 class State:
@@ -38,10 +42,8 @@ class State:
         self.manifest: Manifest | None = None
         self._storage = storage
         self._writable = writable
-        self._snapshots = Table(storage, "snapshots", SNAPSHOTS, partitioned=True)
-        self._history = Table(storage, "history", HISTORY)
-        self._profiles = Table(storage, "profiles", PROFILES)
-        self._accounts = Table(storage, "accounts", ACCOUNTS)
+        self._tables = Tables(storage)
+        self._kept = KeptResults(storage)
         self._lock: filelock.BaseFileLock | None = None
         self._reload()
 
@@ -106,8 +108,13 @@ class State:
         """``id``, ``value`` and ``as_of``, the instant at which the value was decided; no rows if never
         computed.
         """
+        record = self.manifest.computations.get(valid_key(key)) if self.manifest else None
         with self._storage.guarded("read"):
-            return self._snapshots.scan(self._version("snapshots"), valid_key(key)).select("id", "value", "as_of")
+            rows = self._tables.snapshots.scan(self._version("snapshots"), key).select("id", "value", "as_of")
+            if record is None or record.changes_since_checkpoint == 0:
+                return rows
+            later = self._recorded(key).filter(pl.col("run") > record.checkpoint_run)
+            return overlaid(rows, later.sort("run").unique("id", keep="last", maintain_order=True))
 
     def snapshot_at(self, key: str, *, run: int | None = None, as_of: datetime | None = None) -> pl.DataFrame:
         """The values of a computation after an earlier run, or as they were known at an instant (see
@@ -123,8 +130,7 @@ class State:
                 f"'{key}' was first computed in run {current.first_run}, as of {instant_text(current.first_as_of)}",
                 where=self.location,
             )
-        later = self.history(key).filter(pl.col("run") > then.run)
-        return rewind(self.snapshot(key), later, current.kind)
+        return self._snapshot_after(current, then.run)
 
     def manifest_at(self, *, run: int | None = None, as_of: datetime | None = None) -> Manifest:
         """The manifest of a run, or of the last run at or before an instant; without either, the newest.
@@ -145,29 +151,68 @@ class State:
         return found
 
     def changes(self, key: str, *, run: int | None = None) -> pl.DataFrame:
-        """What a run (the newest, if not given) changed: ``id``, ``change``, ``value``, ``previous``."""
+        """What a run (the newest, if not given) changed: ``id``, ``change``, ``value``, ``previous``, sorted by id."""
         number = self.run if run is None else run
-        return self.history(key).filter(pl.col("run") == number).select(*CHANGE_COLUMNS)
+        first = self._first_changes(key, number)
+        if first is not None:
+            return first
+        with self._storage.guarded("read"):
+            rows = self._recorded(key).filter(pl.col("run") == number)
+            return rows.select(*CHANGE_COLUMNS).collect().sort("id")
 
     def history(self, key: str) -> pl.DataFrame:
-        """All kept changes: ``id``, ``change``, ``value``, ``previous``, ``as_of``, ``run``."""
+        """All kept changes: ``id``, ``change``, ``value``, ``previous``, ``as_of``, ``run``, sorted by run and id.
+
+        Those of the first run are not in the table ``history``: they are what the snapshot was then.
+        """
         with self._storage.guarded("read"):
-            rows = self._history.scan(self._version("history"), valid_key(key))
-            return rows.select(pl.exclude("computation")).collect().sort("run", "id")
+            rows = self._recorded(key).collect()
+        record = self.manifest.computations.get(key) if self.manifest else None
+        first = self._first_changes(key, record.first_run) if record else None
+        if record is not None and first is not None:
+            as_of, run = pl.lit(record.first_as_of).cast(rows.schema["as_of"]), pl.lit(record.first_run, pl.Int64)
+            rows = pl.concat([first.with_columns(as_of=as_of, run=run), rows])
+        return rows.sort("run", "id")
 
     def departures(self, key: str) -> pl.DataFrame:
         """When ids last left the audience, or lost the trait's value: ``id``, ``as_of``."""
-        return departures(self.history(key))
+        with self._storage.guarded("read"):
+            return departures(self._recorded(key))
+
+    def _recorded(self, key: str) -> pl.LazyFrame:
+        """The rows of a computation in the table ``history``, without its key."""
+        rows = self._tables.history.scan(self._version("history"), valid_key(key))
+        return rows.select(pl.exclude("computation"))
+
+    def _first_changes(self, key: str, run: int) -> pl.DataFrame | None:
+        """The changes of a computation's first run, where they are known and the table doesn't have them."""
+        record = self.manifest.computations.get(key) if self.manifest else None
+        if self.manifest is None or record is None or record.first_run != run or record.first_in_history:
+            return None
+        since = self.manifest.history_since
+        if since is not None and record.first_as_of < since:
+            return None
+        return changing.first(self._snapshot_after(record, run), record.kind)
+
+    def _snapshot_after(self, record: ComputationRecord, run: int) -> pl.DataFrame:
+        """The values of a computation after a run, if its history since then is there."""
+        with self._storage.guarded("read"):
+            later = self._recorded(record.key).filter(pl.col("run") > run).collect()
+        return rewind(self.snapshot(record.key), later, record.kind)
 
     def profiles(self) -> pl.LazyFrame:
         """The newest run's universe: ``id``, ``external_ids``, ``traits`` (JSON text), ``account_ids``."""
         with self._storage.guarded("read"):
-            return self._profiles.scan(self._version("profiles"))
+            rows = self._tables.profiles.scan(self._version("profiles"))
+            if self.manifest is None or self.manifest.profile_changes_since == 0:
+                return rows
+            later = self._tables.profile_changes.scan(self._version("profile_changes"))
+            return changed(rows, later.filter(pl.col("run") > self.manifest.profiles_run))
 
     def accounts(self) -> pl.LazyFrame:
         """The accounts of the newest run that had account-level computations: ``id``, ``traits`` (JSON text)."""
         with self._storage.guarded("read"):
-            return self._accounts.scan(self._version("accounts"))
+            return self._tables.accounts.scan(self._version("accounts"))
 
     def acknowledged(self, destination: str) -> Acknowledged:
         """What a destination has acknowledged, as of now."""
@@ -180,6 +225,17 @@ class State:
     def reused(self, computations: Iterable[Computation]) -> list[Problem]:
         """A problem for every key that was used for something else before; such computations can't be run."""
         return reused(self.manifest, computations)
+
+    # ── results ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def chains(self) -> dict[str, Chain]:
+        """Where the current values of computations are as columns, by key; without those of which it isn't known."""
+        return self._kept.load(self.manifest.run_id) if self.manifest else {}
+
+    def results(self, computations: Iterable[Computation], *, kept: bool) -> Results:
+        """What takes the values of a run: beside the state if they are to be ``kept``, else in a temporary folder."""
+        folder = self._kept.folder if kept and self._writable else None
+        return Results(computations, folder)
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -246,65 +302,15 @@ class State:
                 )
             if self.run != draft.base_run:
                 raise another_run(self.location)
-            manifest = draft.manifest.model_copy(update=self._write_tables(draft, keep_history))
+            manifest = self._tables.write(draft, self.manifest, keep_history)
+            chains = self._kept.save(manifest.run_id, self._kept.shortened(draft.chains()))
             if not self._storage.create_file(manifests.path_of(manifest.run), manifests.encode(manifest)):
                 raise another_run(self.location)
             self.manifest = manifest
+            self._kept.clean(manifest.run_id, chains)
             if manifest.history_since is not None:
                 drop_old_manifests(self._storage, manifest)
             return manifest
-
-    def _write_tables(self, draft: Draft, keep_history: timedelta | None) -> dict[str, object]:
-        """Writes what changed; returns the manifest's ``tables`` and ``history_since``."""
-        recorded = dict(self.manifest.tables) if self.manifest else {}
-        bases: dict[str, int | None] = {}
-        for table in (self._snapshots, self._history, self._profiles, self._accounts):
-            known = recorded.get(table.name)
-            base = table.recover(known)
-            untouched = base is not None and base == known
-            tidy = untouched and draft.run % TIDY_EVERY == 0
-            bases[table.name] = table.tidy(base=base) if tidy and base is not None else base
-        since = draft.manifest.history_since
-        if keep_history is not None:
-            bases["history"], since = prepare_history(
-                self._history, bases["history"], cutoff=draft.as_of - keep_history, since=since
-            )
-        versions = {
-            "snapshots": self._write_snapshots(draft, bases["snapshots"]),
-            "history": self._write_history(draft, bases["history"]),
-            "profiles": self._write_profiles(draft, bases["profiles"]),
-        }
-        accounts = self._write_accounts(draft, bases["accounts"])
-        if accounts is not None:
-            versions["accounts"] = accounts
-        return {"tables": versions, "history_since": since}
-
-    def _write_snapshots(self, draft: Draft, base: int | None) -> int:
-        rows, keys = draft.snapshot_rows()
-        if base is not None and not keys:
-            return base
-        return self._snapshots.replace(rows, keys, base=base)
-
-    def _write_history(self, draft: Draft, base: int | None) -> int:
-        rows = draft.history_rows()
-        if base is not None and rows.is_empty():
-            return base
-        return self._history.append(rows, base=base)
-
-    def _write_profiles(self, draft: Draft, base: int | None) -> int:
-        profiles = stored_profiles(draft.result.profiles)
-        if base is not None and self._profiles.scan(base).collect().sort("id").equals(profiles):
-            return base
-        return self._profiles.overwrite(profiles, base=base)
-
-    def _write_accounts(self, draft: Draft, base: int | None) -> int | None:
-        """A state without account-level computations has no such table."""
-        if draft.result.accounts is None:
-            return base
-        accounts = stored_accounts(draft.result.accounts)
-        if base is not None and self._accounts.scan(base).collect().sort("id").equals(accounts):
-            return base
-        return self._accounts.overwrite(accounts, base=base)
 
     # ── manifests ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,24 +7,19 @@ once it is in a manifest, means the same for ever.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from typing import Final
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
 import polars as pl
-from deltalake import (
-    CommitProperties,
-    DeltaTable,
-    PostCommitHookProperties,
-    Transaction,
-    WriterProperties,
-    write_deltalake,
-)
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from audiences.errors import StateError
 from audiences.events.instants import INSTANT
 from audiences.state.storage import Storage
+from audiences.state.table_files import Frame, write_file
 
 EXTERNAL_ID: Final = pl.Struct({"type": pl.String(), "value": pl.String(), "created_at": INSTANT})
 
@@ -34,7 +29,18 @@ SNAPSHOTS: Final[dict[str, pl.DataType]] = {
     "value": pl.String(),
     "as_of": INSTANT,
 }
-"""Current values: JSON text, and the as-of of the run in which the value became what it is."""
+"""Values of a computation after its ``checkpoint_run`` (see the run's manifest, ``manifests/<run>.json``).
+
+``value`` is JSON text, ``as_of`` that of the run in which the value became what it is. The current values are these
+rows and the rows of ``history`` that came later; where ``changes_since_checkpoint`` is 0, which it always is for a
+small computation, they are these rows alone. In SQL, for a computation ``c`` with the checkpoint run ``r``:
+
+    SELECT id, value, as_of FROM snapshots
+    WHERE computation = 'c' AND id NOT IN (SELECT id FROM history WHERE computation = 'c' AND run > r)
+    UNION ALL
+    SELECT id, arg_max(value, run), arg_max(as_of, run) FROM history WHERE computation = 'c' AND run > r
+    GROUP BY id HAVING arg_max(change, run) NOT IN ('exited', 'cleared')
+"""
 
 HISTORY: Final[dict[str, pl.DataType]] = {
     "computation": pl.String(),
@@ -45,7 +51,11 @@ HISTORY: Final[dict[str, pl.DataType]] = {
     "as_of": INSTANT,
     "run": pl.Int64(),
 }
-"""Every change of every computation, appended run by run."""
+"""Every change of every computation, appended run by run, except those of a computation's first run.
+
+There, every value is new: what was entered or set is the snapshot after ``first_run``. (A computation whose record
+says ``first_in_history`` is older than this rule: its rows are there.)
+"""
 
 PROFILES: Final[dict[str, pl.DataType]] = {
     "id": pl.String(),
@@ -53,9 +63,14 @@ PROFILES: Final[dict[str, pl.DataType]] = {
     "traits": pl.String(),
     "account_ids": pl.List(pl.String()),
 }
-"""The universe of the latest run: what exports and messages need to know of a profile. ``traits`` is JSON
-text.
+"""The universe: what exports and messages need to know of a profile. ``traits`` is JSON text.
+
+It is that of the manifest's ``profiles_run``. Where ``profile_changes_since`` isn't 0, the rows of ``profile_changes``
+of later runs replace those of the same id.
 """
+
+PROFILE_CHANGES: Final[dict[str, pl.DataType]] = {**PROFILES, "gone": pl.Boolean(), "run": pl.Int64()}
+"""Profiles that were new or changed in a run; of those that were ``gone`` only the id."""
 
 ACCOUNTS: Final[dict[str, pl.DataType]] = {"id": pl.String(), "traits": pl.String()}
 """The accounts of the latest run that had account-level computations. ``traits`` is JSON text."""
@@ -64,7 +79,6 @@ COMPUTATION: Final = "computation"
 """The column that tables are partitioned by, where they are."""
 
 KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,254}")
-ROWS_PER_GROUP: Final = 131_072  # small enough that a range of ids is read without the whole table
 ALREADY_THERE: Final = "already exists"  # how a table that another writer made meanwhile is refused
 HOURS_KEPT: Final = 6  # how long a reader of an older version may go on reading
 
@@ -82,6 +96,7 @@ class Table:
         self.storage, self.name, self.schema = storage, name, schema
         self.partition = COMPUTATION if partitioned else None
         self.uri = storage.uri(name)
+        self._opened: tuple[int, DeltaTable] | None = None
 
     def latest(self) -> int | None:
         """The newest version, whoever wrote it; None if there is no table."""
@@ -122,17 +137,17 @@ class Table:
             return latest + 1
         return recorded
 
-    def append(self, frame: pl.DataFrame, *, base: int | None) -> int:
+    def append(self, rows: Frame, *, base: int | None) -> int:
         """Adds rows to a version; returns the new one."""
-        return self._write(frame, base, mode="append")
+        return self._write([("", rows)], base, mode="append")
 
-    def overwrite(self, frame: pl.DataFrame, *, base: int | None) -> int:
+    def overwrite(self, rows: Frame, *, base: int | None) -> int:
         """Replaces all rows of a version; returns the new one."""
-        return self._write(frame, base, mode="overwrite")
+        return self._write([("", rows)], base, mode="overwrite")
 
     def replace(
         self,
-        frame: pl.DataFrame,
+        parts: Iterable[tuple[str, Frame]],
         keys: Collection[str],
         *,
         base: int | None,
@@ -140,11 +155,10 @@ class Table:
     ) -> int:
         """Replaces the rows of some computations; returns the new version.
 
-        ``sync`` is a name and a number that are stored in the same transaction (see ``sync_number``).
+        ``parts`` are computations with all their rows, one after another. ``sync`` is a name and a number that are
+        stored in the same transaction (see ``sync_number``).
         """
-        if base is None:
-            return self._write(frame, base, mode="overwrite", sync=sync)
-        return self._write(frame, base, mode="overwrite", predicate=_one_of(keys), sync=sync)
+        return self._write(parts, base, mode="overwrite", keys=keys, sync=sync)
 
     def sync_number(self, name: str, version: int | None) -> int:
         """The number last stored under a name, as of a version; 0 if none was."""
@@ -195,62 +209,58 @@ class Table:
 
     def _write(
         self,
-        frame: pl.DataFrame,
+        parts: Iterable[tuple[str, Frame]],
         base: int | None,
         *,
-        mode: str,
-        predicate: str | None = None,
+        mode: Literal["append", "overwrite"],
+        keys: Collection[str] = (),
         sync: tuple[str, int] | None = None,
     ) -> int:
-        data = frame.select(pl.col(name).cast(dtype) for name, dtype in self.schema.items()).to_arrow()
+        """Writes the files first, each as its rows come, then the transaction that adds them."""
+        columns = {name: dtype for name, dtype in self.schema.items() if name != self.partition}
+        written = (write_file(self.storage, self.name, rows, columns, self._partition(key)) for key, rows in parts)
+        files: list[AddAction] = [file for file in written if file is not None]
         commit = CommitProperties(max_commit_retries=0, app_transactions=[Transaction(*sync)]) if sync else _COMMIT
-        writer = WriterProperties(compression="ZSTD", max_row_group_size=ROWS_PER_GROUP)
+        schema = Schema.from_arrow(pl.DataFrame(schema=self.schema).to_arrow().schema)
+        partition = [self.partition] if self.partition else None
         if base is None:
             self._refused_by_others(
-                lambda: write_deltalake(
+                lambda: create_table_with_add_actions(
                     self.uri,
-                    data,
+                    schema,
+                    files,
                     mode="error",
-                    partition_by=self.partition,
+                    partition_by=partition,
                     storage_options=self.storage.options or None,
                     commit_properties=commit,
                     post_commithook_properties=_AFTER_COMMIT,
-                    writer_properties=writer,
                 )
             )
             return 0
         handle = self._at(base)
-        if mode == "append":
-            self._refused_by_others(
-                lambda: write_deltalake(
-                    handle,
-                    data,
-                    mode="append",
-                    commit_properties=commit,
-                    post_commithook_properties=_AFTER_COMMIT,
-                    writer_properties=writer,
-                )
+        filters = [(COMPUTATION, "in", [valid_key(key) for key in sorted(keys)])] if keys else None
+        self._refused_by_others(
+            lambda: handle.create_write_transaction(
+                [*files],
+                mode,
+                schema,
+                partition,
+                partition_filters=filters,
+                commit_properties=commit,
+                post_commithook_properties=_AFTER_COMMIT,
             )
-        else:
-            self._refused_by_others(
-                lambda: write_deltalake(
-                    handle,
-                    data,
-                    mode="overwrite",
-                    predicate=predicate,
-                    commit_properties=commit,
-                    post_commithook_properties=_AFTER_COMMIT,
-                    writer_properties=writer,
-                )
-            )
+        )
         return base + 1  # not handle.version(): that may already be another writer's
+
+    def _partition(self, key: str) -> dict[str, str]:
+        return {self.partition: valid_key(key)} if self.partition and key else {}
 
     def _scan_files(self, version: int, key: str | None) -> pl.LazyFrame:
         """Reads the files by their paths, which Delta gives as parts of a URL, with escapes.
 
         Polars' own reader of Delta tables doesn't find files below a folder whose name has a blank.
         """
-        handle = self._at(version)
+        handle = self._opened_at(version)
         root = handle.table_uri if self.storage.folder is None else urlsplit(handle.table_uri).path
         files: dict[str, list[str]] = {}
         for escaped in handle.file_uris():
@@ -291,6 +301,12 @@ class Table:
             raise StateError(f"the table '{self.name}' is gone", where=self.storage.location)
         return handle
 
+    def _opened_at(self, version: int) -> DeltaTable:
+        """A version for reading only. It stays open: computations are read one by one."""
+        if self._opened is None or self._opened[0] != version:
+            self._opened = (version, self._at(version))
+        return self._opened[1]
+
 
 def another_run(location: str) -> StateError:
     """The refusal of a run whose state was changed by another one meanwhile."""
@@ -310,7 +326,3 @@ def valid_key(key: str) -> str:
     if KEY.fullmatch(key) is None:
         raise StateError(f"{key!r} is not the key of a computation")
     return key
-
-
-def _one_of(keys: Collection[str]) -> str:
-    return f"{COMPUTATION} IN (" + ", ".join(f"'{valid_key(key)}'" for key in sorted(keys)) + ")"

@@ -7,7 +7,7 @@ import pytest
 from deltalake import DeltaTable
 
 from audiences.errors import StateError
-from audiences.state import State, housekeeping, store
+from audiences.state import State, housekeeping, writing
 from stateful import audience, committed, day, result
 
 BIG = audience("big")
@@ -78,7 +78,7 @@ def test_many_small_files_become_few(state: State, tmp_path: Path, monkeypatch: 
 def test_files_that_no_version_needs_are_removed_and_nothing_else(
     state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "TIDY_EVERY", 4)
+    monkeypatch.setattr(writing, "TIDY_EVERY", 4)
     monkeypatch.setattr("audiences.state.tables.HOURS_KEPT", 0)
     run_every_day(state, 13, keep=None)
     files = list((tmp_path / "state" / "snapshots").rglob("*.parquet"))

@@ -137,7 +137,7 @@ def test_a_disk_that_is_full_leaves_the_last_run(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("audiences.state.tables.write_deltalake", full)
+        patch.setattr("audiences.state.tables.write_file", full)
         with pytest.raises(StateError, match=r"disk is full.*No space left.*last committed run is unchanged"):
             committed(State.open(str(location), create=True), SECOND)
     assert contents(location) == before

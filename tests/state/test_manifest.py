@@ -27,7 +27,7 @@ def test_a_manifest_survives_writing_and_reading() -> None:
 
 def test_the_layout_is_what_other_programs_may_rely_on() -> None:
     raw = json.loads(encode(MANIFEST))
-    assert raw["schema_version"] == 1
+    assert raw["schema_version"] == 2
     assert raw["as_of"] == "2024-01-05T00:00:00Z"
     assert raw["tables"] == {"snapshots": 4}
 
@@ -39,8 +39,8 @@ def test_names_sort_like_numbers() -> None:
 
 
 def test_a_newer_version_is_refused_by_name() -> None:
-    newer = json.dumps({"schema_version": 2, "anything": "else"}).encode()
-    with pytest.raises(StateError, match=r"newer version of audiences \(state schema 2.*up to 1.*upgrade"):
+    newer = json.dumps({"schema_version": 3, "anything": "else"}).encode()
+    with pytest.raises(StateError, match=r"newer version of audiences \(state schema 3.*up to 2.*upgrade"):
         decode(newer, where="state/manifests/0000000001.json")
 
 
