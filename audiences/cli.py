@@ -11,7 +11,7 @@ import sys
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -254,14 +254,30 @@ def main() -> None:
         app()
     except AudiencesError as error:
         _fail(error, error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("Stopped; nothing was changed.", err=True)
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        _stopped(stop)
+    except SystemExit as leaving:
+        interrupt = _interrupt(leaving)
+        if interrupt is None:
+            raise
+        _stopped(interrupt)
     except Exception as error:
         _fail(
             AudiencesError(f"unexpected {type(error).__name__}: {error}", hint="AUDIENCES_DEBUG=1 shows where"),
             1,
         )
+
+
+def _interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
+    """What the user's Ctrl-C raised, if it is why the program is left: Typer makes an exit of it, without a word."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _stopped(stop: KeyboardInterrupt) -> NoReturn:
+    typer.echo(str(stop) or "Stopped; nothing was changed.", err=True)
+    sys.exit(130)
 
 
 def _fail(error: AudiencesError, code: int) -> None:

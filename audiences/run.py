@@ -131,6 +131,7 @@ def execute(project: Project, options: Options) -> Run:
     Raises:
         DefinitionError: an unknown key, or a space without events.
         InputError: inputs that can't be read. StateError: a state that can't be read or written, or is in use.
+        KeyboardInterrupt: stopped by the user; nothing was changed, or its text says what was.
     """
     space = project.space
     usable = project.usable
@@ -158,7 +159,11 @@ def _execute(
     else:
         outcome = _compute(project, plan, inputs, state, decision, fingerprints, inputs_fingerprint, options)
     problems = (*project.problems, *reused)
-    deliveries = _deliver(project.space, plan, outcome.source, state, options, decision)
+    try:
+        deliveries = _deliver(project.space, plan, outcome.source, state, options, decision)
+    except KeyboardInterrupt:
+        what = f"run {decision.run} is kept" if outcome.committed else "nothing was changed"
+        raise KeyboardInterrupt(f"Stopped while delivering: {what}; the next run sends what is still missing.") from None
     return outcome.run(options.as_of, decision, deliveries, problems, project)
 
 
