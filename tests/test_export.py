@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from audiences import export as export_module
+from audiences import csv_ranges
 from audiences.definitions.computation import Definitions, Level
 from audiences.errors import DefinitionError, DeliveryError, StateError
 from audiences.export import Format, export, file_name
@@ -200,9 +200,29 @@ def test_batches_do_not_show(format: str, tmp_path: Path, known: Definitions, mo
     state = State.open(str(tmp_path / "many"), create=True)
     committed(state, result(day(1), [(BIG, [row["id"] for row in people])], profiles(*people)))
     whole = written(state, known, "big", format)
-    monkeypatch.setattr(export_module, "SAMPLE_EVERY", 2)
-    monkeypatch.setattr(export_module, "PROFILES_PER_BATCH", 8)
+    monkeypatch.setattr(csv_ranges, "PROFILES_PER_RANGE", 8)
+    monkeypatch.setattr(csv_ranges, "RANGES_PER_READ", 3)
     assert written(state, known, "big", format) == whole
+
+
+def test_columns_that_only_the_last_range_needs(
+    tmp_path: Path, known: Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_ranges, "PROFILES_PER_RANGE", 2)
+    monkeypatch.setattr(csv_ranges, "RANGES_PER_READ", 2)
+    people = [profile(f"p{number}", ("email", f"{number}@example.com")) for number in range(1, 9)]
+    people.append(profile("p9", ("email", "9@example.com"), ("email", "nine@example.com"), ("user_id", "u9")))
+    state = State.open(str(tmp_path / "late"), create=True)
+    committed(state, result(day(1), [(BIG, [row["id"] for row in people])], profiles(*people)))
+    rows = cells(written(state, known, "big", "columns"))
+    assert rows[0] == ["key", "external_ids", "user_id", "email", "email_1"]
+    assert [row[2:] for row in rows[1:9]] == [["", f"{number}@example.com", ""] for number in range(1, 9)]
+    assert rows[9][2:] == ["u9", "9@example.com", "nine@example.com"]
+    assert [row[2:] for row in cells(written(state, known, "big", "rows"))[8:]] == [
+        ["", "8@example.com"],
+        ["u9", "9@example.com"],
+        ["", "nine@example.com"],
+    ]
 
 
 def test_a_profile_that_is_gone_is_listed_without_identifiers(tmp_path: Path, known: Definitions) -> None:
@@ -372,8 +392,8 @@ def test_or_the_users_of_the_accounts(companies: State, tmp_path: Path) -> None:
 
 
 def test_the_users_of_accounts_in_batches(companies: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_module, "PROFILES_PER_BATCH", 1)
-    monkeypatch.setattr(export_module, "SAMPLE_EVERY", 1)
+    monkeypatch.setattr(csv_ranges, "PROFILES_PER_RANGE", 1)
+    monkeypatch.setattr(csv_ranges, "RANGES_PER_READ", 2)
     text = written(companies, definitions(tmp_path, RISKY), "risky", "unformatted", users=True)
     assert [row[0] for row in cells(text)] == ["key", "p1", "p2"]
 
