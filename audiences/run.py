@@ -19,6 +19,7 @@ import polars as pl
 from audiences import clock
 from audiences.changes import empty as no_changes
 from audiences.changes import typed_changes
+from audiences.costs import Costs
 from audiences.definitions.computation import Computation, Kind, Level, Missing, Space
 from audiences.delivery import DeliveryResult, deliver
 from audiences.errors import Problem, StateError
@@ -163,7 +164,9 @@ def _execute(
         deliveries = _deliver(project.space, plan, outcome.source, state, options, decision)
     except KeyboardInterrupt:
         what = f"run {decision.run} is kept" if outcome.committed else "nothing was changed"
-        raise KeyboardInterrupt(f"Stopped while delivering: {what}; the next run sends what is still missing.") from None
+        raise KeyboardInterrupt(
+            f"Stopped while delivering: {what}; the next run sends what is still missing."
+        ) from None
     return outcome.run(options.as_of, decision, deliveries, problems, project)
 
 
@@ -225,7 +228,8 @@ def _compute(
             progress=lambda done, total: options.report("reading events", done, total),
             store=_event_store(state, options),
         ) as prepared:
-            seconds = _evaluate(project, plan, prepared, state, results, options)
+            costs = _evaluate(project, plan, prepared, state, results, options)
+            seconds = costs.definitions
             result = RunResult(
                 as_of=options.as_of,
                 inputs=inputs_fingerprint,
@@ -236,6 +240,7 @@ def _compute(
                 computed_at=clock.now(),
                 rejects=prepared.rejects.counts,
                 statistics=prepared.statistics.as_mapping(),
+                costs=costs,
             )
             rejects, note = prepared.rejects, prepared.note
         options.report("finding what changed", 0, 0)
@@ -272,37 +277,25 @@ def _results(state: State, plan: Plan, *, kept: bool) -> Iterator[Results]:
 
 def _evaluate(
     project: Project, plan: Plan, prepared: PreparedInputs, state: State, results: Results, options: Options
-) -> dict[str, float]:
-    """Computes the plan into the results; returns each computation's share of the seconds."""
+) -> Costs:
+    """Computes the plan into the results; returns what it cost."""
     known = state.keys()
-    seconds: dict[str, float] = {}
-    snapshots = project.engine.compute(
+    costs = project.engine.compute_into(
+        results,
         plan,
         prepared,
         options.as_of,
         lambda done, total: options.report("computing", done, total),
         given={item.key: state.snapshot(item.key) for item in plan.given if item.key in known},
-        seconds=seconds,
     )
-    _add(results, plan, prepared, snapshots)
-    return seconds
+    results.finish()
+    return costs
 
 
 def _event_store(state: State, options: Options) -> Place | None:
     """Where events are kept from run to run: next to a local state. A dry run writes nothing."""
     folder = local_folder(state.location)
     return Place(folder / EVENTS, writable=not options.dry_run) if folder else None
-
-
-def _add(results: Results, plan: Plan, prepared: PreparedInputs, snapshots: Mapping[str, pl.DataFrame]) -> None:
-    """What the engine computed, as results."""
-    for level in Level:
-        of_level = {item.key: snapshots[item.key] for item in plan.order if item.level is level}
-        if of_level:
-            users = level is Level.USER
-            ids = prepared.profiles["id"] if users else prepared.accounts()["account_id"]
-            results.add_snapshots(level, ids, of_level)
-    results.finish()
 
 
 def _accounts(plan: Plan, prepared: PreparedInputs) -> pl.DataFrame | None:

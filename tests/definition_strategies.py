@@ -20,7 +20,10 @@ Literals = tuple[tree.Literal, ...]
 
 DEEPEST: Final = 3
 EVENTS: Final = (*("A",) * 6, *("B",) * 4, "C", "C", "Page Viewed", "Screen Viewed")
-PATHS: Final[tuple[tree.Path, ...]] = (*(("v",),) * 6, *(("w",),) * 3, ("o", "x"), ("l", "$"), ("l", "$", "x"), ("l",))
+PATHS: Final[tuple[tree.Path, ...]] = (
+    *(*(("v",),) * 6, *(("w",),) * 3, ("o", "x"), ("l", "$"), ("l", "$", "x"), ("l",)),
+    *(("o",), ("d.e",)),
+)
 NAMES: Final[tuple[tree.Path, ...]] = (("page_name",), ("screen_name",), ("name",), ("v",))
 CONTEXTS: Final[tuple[tree.Path, ...]] = (("v",), ("v",), ("groupId",))
 TRAITS: Final[tuple[tree.Path, ...]] = (("t",), ("t",), ("u",), ("o", "x"), ("l", "$"))
@@ -107,11 +110,16 @@ def definitions(draw: Choices, *, accounts: bool, most: int = 8) -> list[Definit
 def scope_of(found: Sequence[Definition], *, account: bool, custom: Sequence[tree.Path]) -> Scope:
     users = [item.key for item in found if not item.account or item.audience]
     of_accounts = [item.key for item in found if item.account]
-    paths = [*custom, *(path for key in users for path in ((key,), (key,), (key, "$")))]
+    paths = [*custom, *(path for key in users for path in into(key))]
     if not account:
         return Scope(tuple(paths))
-    own = [*custom, *(path for key in of_accounts for path in ((key,), (key,), (key, "$")))]
+    own = [*custom, *(path for key in of_accounts for path in into(key))]
     return Scope(tuple(own), tuple(paths), account=True)
+
+
+def into(key: str) -> tuple[tree.Path, ...]:
+    """A computation's value, and what is inside it if it is an array or object."""
+    return (key,), (key,), (key,), (key, "$"), (key, "x")
 
 
 def definition(draw: Choices, key: str, scope: Scope) -> Definition:
@@ -162,7 +170,8 @@ def condition(draw: Choices, scope: Scope) -> Any:
         return funnel(draw, scope)
     if form in (6, 10) and scope.account:
         users = replace(inside, traits=scope.users, users=(), account=False)
-        return draw.one_of((tree.AnyUser, tree.AllUsers))(condition(draw, users))
+        asks: Any = draw.one_of((tree.AnyUser, tree.AllUsers))(condition(draw, users))
+        return tree.Not(asks) if draw.chance(1, 4) else asks
     if form == 7:
         return tree.Not(condition(draw, inside))
     if form in (8, 9):

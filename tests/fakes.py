@@ -11,7 +11,9 @@ import polars as pl
 
 from audiences.definitions.computation import Computation, Kind
 from audiences.engines.polars import PolarsEngine
+from audiences.events.buckets import Bucket
 from audiences.events.needs import EventNeeds, column_name
+from audiences.events.prepared import encoded_bucket
 from audiences.events.values import VALUE, value_of
 from audiences.language.parse import parse
 from audiences.plan import make_plan
@@ -28,17 +30,11 @@ Profile = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class FakeBucket:
-    events: pl.DataFrame
-    profiles: pl.DataFrame
-
-
-@dataclass(frozen=True)
 class FakePrepared:
     profiles: pl.DataFrame
-    parts: tuple[FakeBucket, ...]
+    parts: tuple[Bucket, ...]
 
-    def buckets(self) -> Iterator[FakeBucket]:
+    def buckets(self) -> Iterator[Bucket]:
         yield from self.parts
 
 
@@ -84,7 +80,6 @@ def prepared(
     rows.sort(
         key=lambda row: (
             row[0]["profile"],
-            row[0]["event"],
             moment(row[0]),
             row[0].get("message_id") is None,
             row[0].get("message_id") or "",
@@ -96,24 +91,24 @@ def prepared(
     ]
     buckets = []
     for frame in every:
-        ids = set(frame["id"])
-        buckets.append(FakeBucket(event_frame([row for row in rows if row[0]["profile"] in ids], needs), frame))
+        owners = {id: row for row, id in enumerate(frame["id"])}
+        own = [event for event, _ in rows if event["profile"] in owners]
+        buckets.append(encoded_bucket(event_frame(own, owners, needs), frame))
     return FakePrepared(pl.concat(every).sort("id"), tuple(buckets))
 
 
-def event_frame(rows: Sequence[tuple[Event, int]], needs: EventNeeds) -> pl.DataFrame:
-    events = [event for event, _ in rows]
+def event_frame(events: Sequence[Event], owners: Mapping[str, int], needs: EventNeeds) -> pl.DataFrame:
+    """Events in the order of ``owners``, which has their rows, and of time, as they are before they are encoded."""
     frame = pl.DataFrame(
         {
-            "profile": pl.Series([event["profile"] for event in events], dtype=pl.String),
-            "event": pl.Series([event["event"] for event in events], dtype=pl.String),
+            "owner": pl.Series([owners[event["profile"]] for event in events], dtype=pl.UInt32),
+            "event": pl.Series([event["event"] for event in events], dtype=pl.Enum(sorted(needs.events))),
             "timestamp": pl.Series([moment(event) for event in events], dtype=pl.Datetime("us", "UTC")),
-            "message_id": pl.Series([event.get("message_id") for event in events], dtype=pl.String),
-            "position": pl.Series([position for _, position in rows], dtype=pl.Int64),
+            "place": pl.Series(range(len(events)), dtype=pl.UInt32),
             "source_id": pl.Series([event.get("source_id") for event in events], dtype=pl.String),
         }
     )
-    return frame.with_columns(
+    values = [
         *(
             column([event.get("properties") for event in events], path).alias(column_name("property", path))
             for path in sorted(needs.properties)
@@ -122,7 +117,8 @@ def event_frame(rows: Sequence[tuple[Event, int]], needs: EventNeeds) -> pl.Data
             column([event.get("context") for event in events], path).alias(column_name("context", path))
             for path in sorted(needs.contexts)
         ),
-    )
+    ]
+    return frame.with_columns(values).sort("event", "owner", "place")
 
 
 def profile_frame(profiles: Sequence[Profile], needs: EventNeeds) -> pl.DataFrame:

@@ -247,7 +247,7 @@ def json_object(draw: Choices, name: str) -> dict[str, Any]:
     if draw.chance(2, 3):
         found[second] = value(draw, SPELT)
     if draw.chance(1, 2):
-        found |= {"o": draw.one_of(OBJECTS), "l": draw.one_of(LISTS)}
+        found |= {"o": draw.one_of(OBJECTS), "l": draw.one_of(LISTS), "d.e": value(draw, SPELT)}
     return found
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
-from audiences.definitions.computation import Computation
+from audiences.costs import Costs
+from audiences.definitions.computation import Computation, Level
 from audiences.errors import Problem
 from audiences.plan import Plan
 
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called with (profiles or accounts done, how many there are in all) after each bucket; each pass counts them again."""
+
+
+class Sink(Protocol):
+    """Takes the values that an engine computes, as it computes them."""
+
+    def add(self, level: Level, ids: pl.Series, values: Mapping[str, pl.Series]) -> None:
+        """The values of some profiles, or accounts, for several computations, by key.
+
+        ``ids`` (String) are in no particular order; all calls together have every profile once for each computation.
+        ``values`` have one value per id, null where there is none: Boolean of an audience; of a trait Int64, Float64,
+        String (plain text), or VALUE where the kinds differ, and not always the same of these.
+        """
+        ...
 
 
 class Engine(Protocol):
@@ -34,14 +48,32 @@ class Engine(Protocol):
         progress: Progress | None = None,
         *,
         given: Mapping[str, pl.DataFrame] | None = None,
-        seconds: dict[str, float] | None = None,
     ) -> dict[str, pl.DataFrame]:
         """The snapshot of every computation of the plan, by key, in plan order.
 
         Each frame has ``id`` (String, unique, sorted by code point) and ``value`` (String, canonical JSON
-        text, never null); an audience's frame has its members only, with ``true``. ``given`` has frames of
-        the same form for ``plan.given``: the last snapshots of disabled computations that others use; without
-        one it has no values. ``seconds``, if given, gets each computation's share of the time, by key.
+        text, never null); an audience's frame has its members only, with ``true``. For ``given`` see
+        ``compute_into``.
+
+        Raises:
+            NotYetError: the plan has a computation with refusals.
+        """
+        ...
+
+    def compute_into(
+        self,
+        sink: Sink,
+        plan: Plan,
+        prepared: PreparedInputs,
+        as_of: datetime,
+        progress: Progress | None = None,
+        *,
+        given: Mapping[str, pl.DataFrame] | None = None,
+    ) -> Costs:
+        """Computes the plan bucket by bucket, and hands what it finds to ``sink``; never all values in memory.
+
+        ``given`` has the last snapshots (``id``, ``value`` JSON text) of the disabled computations in ``plan.given``;
+        without one they have no values.
 
         Raises:
             NotYetError: the plan has a computation with refusals.

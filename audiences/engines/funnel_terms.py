@@ -2,10 +2,9 @@
 
 A condition may speak of the nested event, of its parent (``property(parent: …)``), or compare one with the
 other. The number of nested events for which a formula holds is a sum of terms: each has conditions of the
-nested event alone, conditions of the parent alone, values of both that must be equal, and at most one order
-comparison between both, and is counted without looking at pairs of events. ``NOT``, ``OR`` and ``differs``
-become terms that are subtracted: those for which ``x`` is not the parent's are all, minus those for which it
-is.
+nested event alone, conditions of the parent alone, values of both that must be equal, and order comparisons
+between both, and is counted without looking at pairs of events. ``NOT``, ``OR`` and ``differs`` become terms
+that are subtracted: those for which ``x`` is not the parent's are all, minus those for which it is.
 """
 
 from __future__ import annotations
@@ -29,6 +28,9 @@ ORDERS: Final = frozenset(
         Operator.AFTER_DATE,
     }
 )
+
+MOST_ORDERS: Final = 2
+"""Each order comparison of a term multiplies the work by the logarithm of the number of different values."""
 
 MOST_CASES: Final = 100
 """More ways in which the atoms of a formula may be true or false aren't taken apart."""
@@ -54,14 +56,14 @@ class Term:
     """Nested events to be added (``sign`` 1) or subtracted (-1): all conditions hold, and all links.
 
     ``parent`` are conditions on the parent, written as on an event of its own. ``equal`` are links by
-    ``EQUALS``, ``order`` is one by an order comparison.
+    ``EQUALS``, ``orders`` are links by order comparisons.
     """
 
     sign: int = 1
     own: tuple[tree.Condition, ...] = ()
     parent: tuple[tree.Condition, ...] = ()
     equal: tuple[Link, ...] = ()
-    order: Link | None = None
+    orders: tuple[Link, ...] = ()
 
 
 class NoTermsError(Exception):
@@ -256,7 +258,7 @@ def expanded(base: Term, formula: Formula) -> Iterator[Term]:
     and the events for which others do as well are subtracted again.
 
     Raises:
-        NoTermsError: too many cases, or two order comparisons at once.
+        NoTermsError: too many cases, or more than ``MOST_ORDERS`` order comparisons at once.
     """
     found = dict.fromkeys(atoms(formula))
     parts = [atom for atom in found if not speaks_of_itself(atom)]
@@ -296,15 +298,19 @@ def with_links(term: Term, found: Sequence[tree.Condition]) -> Term:
         if plain is not None:
             term = replace(term, equal=(*term.equal, plain))
             continue
-        term = replace(term, order=order_of(condition, term))
+        term = replace(term, orders=(*term.orders, order_of(condition, term)))
     return term
 
 
 def order_of(condition: tree.Condition, term: Term) -> Link:
-    """The link of an order comparison, if the term has none yet."""
+    """The link of an order comparison, if the term can have another.
+
+    Raises:
+        NoTermsError: it can't, or the comparison isn't one of order.
+    """
     match condition:
         case tree.Comparison(left=left, operator=operator, arguments=(tree.Property() as theirs,)):
             found = link(left, operator, theirs)
-            if found is not None and operator in ORDERS and term.order is None:
+            if found is not None and operator in ORDERS and len(term.orders) < MOST_ORDERS:
                 return found
     raise NoTermsError

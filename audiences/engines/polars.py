@@ -1,6 +1,6 @@
 """The Polars engine: bucket by bucket, all computations of a stage at once.
 
-Buckets are independent, so memory is bounded by the largest. In a bucket the layers of the stage follow one
+Buckets are independent, so memory is bounded by the largest of them. In a bucket the layers of the stage follow one
 another; in a layer every different measure is computed once, those of one event name together in as few
 group-bys as possible; then each computation is an expression on the bucket's profiles, or accounts.
 
@@ -10,26 +10,34 @@ users, and users of their accounts, crosses buckets: it goes from one stage to t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from audiences.costs import Costs
 from audiences.definitions.computation import Computation, Level
 from audiences.engines import refusals
-from audiences.engines.base import Progress
+from audiences.engines.base import Progress, Sink
 from audiences.engines.polars_accounts import compute_accounts, names_of_events
+from audiences.engines.polars_columns import Column
 from audiences.engines.polars_known import Known
 from audiences.engines.polars_profiles import ID
-from audiences.engines.polars_results import SNAPSHOT
+from audiences.engines.polars_results import SNAPSHOT, snapshot
 from audiences.engines.polars_users import UserStage, summed
 from audiences.errors import NotYetError, Problem
 from audiences.plan import Plan
 from audiences.stages import Stage, UserQuestion
 
 if TYPE_CHECKING:
-    from audiences.events import PreparedInputs
+    from audiences.events import Bucket, PreparedInputs
+
+AT_ONCE: Final = 2
+"""Buckets that are computed at the same time: half of the time goes into steps that use one core only."""
 
 
 class PolarsEngine:
@@ -47,24 +55,64 @@ class PolarsEngine:
         progress: Progress | None = None,
         *,
         given: Mapping[str, pl.DataFrame] | None = None,
-        seconds: dict[str, float] | None = None,
     ) -> dict[str, pl.DataFrame]:
         """The snapshot of every computation of the plan; see ``Engine.compute``."""
+        found = Snapshots(plan.order)
+        self.compute_into(found, plan, prepared, as_of, progress, given=given)
+        return {item.key: found.whole(item.key) for item in plan.order}
+
+    def compute_into(
+        self,
+        sink: Sink,
+        plan: Plan,
+        prepared: PreparedInputs,
+        as_of: datetime,
+        progress: Progress | None = None,
+        *,
+        given: Mapping[str, pl.DataFrame] | None = None,
+    ) -> Costs:
+        """Computes the plan into ``sink``; see ``Engine.compute_into``."""
         refused = [problem for computation in plan.order for problem in self.refusals(computation)]
         if refused:
             raise NotYetError(problems=refused)
         known = Known(plan, given or {})
         stages = plan.stages()
         done, total = 0, sum(height(stage, prepared) for stage in stages)
-        for stage in stages:
+        for number, stage in enumerate(stages):
+            used = {key for later in stages[number + 1 :] for key in later.uses}
+            kept = Snapshots(item for item in stage.computations if item.key in used)
             one = user_stage if stage.level is Level.USER else account_stage
-            for rows in one(stage, prepared, as_of, known):
-                done += rows
+            for ids, values in one(stage, prepared, as_of, known):
+                sink.add(stage.level, ids, values)
+                kept.add(stage.level, ids, values)
+                done += len(ids)
                 if progress is not None:
                     progress(done, total)
-        if seconds is not None:
-            seconds.update(known.meter.seconds)
-        return {computation.key: known.snapshots[computation.key] for computation in plan.order}
+            known.snapshots |= {key: kept.whole(key) for key in kept.keys}
+        return known.meter.costs()
+
+
+class Snapshots:
+    """A sink that keeps what it is given of some computations, as snapshots."""
+
+    def __init__(self, computations: Iterable[Computation]) -> None:
+        self.keys = {item.key: item.kind for item in computations}
+        self._frames: dict[str, list[pl.DataFrame]] = {key: [] for key in self.keys}
+
+    def add(self, level: Level, ids: pl.Series, values: Mapping[str, pl.Series]) -> None:
+        """See ``Sink.add``."""
+        for key, kind in self.keys.items():
+            if key in values:
+                self._frames[key].append(snapshot(ids, Column(values[key]), kind))
+
+    def whole(self, key: str) -> pl.DataFrame:
+        """The snapshot of a computation, sorted by id."""
+        whole = pl.concat([SNAPSHOT.to_frame(), *self._frames[key]])
+        return whole if whole.get_column(ID).is_sorted() else whole.sort(ID)
+
+
+Values = tuple[pl.Series, dict[str, pl.Series]]
+"""The ids of a bucket, and the values of each computation for them, by key."""
 
 
 def height(stage: Stage, prepared: PreparedInputs) -> int:
@@ -72,32 +120,41 @@ def height(stage: Stage, prepared: PreparedInputs) -> int:
     return (prepared.profiles if stage.level is Level.USER else prepared.accounts()).height
 
 
-def user_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[int]:
-    """Computes a stage over all profiles; yields how many were in each bucket. ``known`` has the results then."""
-    found: dict[str, list[pl.DataFrame]] = {computation.key: [] for computation in stage.computations}
+def user_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
+    """Computes a stage over all profiles, bucket by bucket. ``known`` has the answers of users in the end."""
     answers: dict[UserQuestion, pl.DataFrame] = {}
-    for bucket in prepared.buckets():
-        part = UserStage(stage, bucket, as_of, known)
-        part.compute()
-        for key, frame in part.snapshots.items():
-            found[key].append(frame)
+    for part in some_at_once(partial(computed_users, stage, as_of, known), prepared.buckets()):
+        known.meter.add(part.meter)
         for question, frame in part.answers.items():
             answers[question] = summed([frame, *([answers[question]] if question in answers else [])])
-        yield bucket.profiles.height
-    known.snapshots |= {key: together(frames) for key, frames in found.items()}
+        yield part.ids, {item.key: part.results[item.key].result() for item in stage.computations}
     known.answers |= answers
 
 
-def account_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[int]:
-    """Computes a stage over all accounts; yields how many were in each bucket. ``known`` has the results then."""
-    found: dict[str, list[pl.DataFrame]] = {computation.key: [] for computation in stage.computations}
+def computed_users(stage: Stage, as_of: datetime, known: Known, bucket: Bucket) -> UserStage:
+    """A users' stage over one bucket, with its results."""
+    part = UserStage(stage, bucket, as_of, known)
+    part.compute()
+    return part
+
+
+def some_at_once(compute: Callable[[Bucket], UserStage], buckets: Iterable[Bucket]) -> Iterator[UserStage]:
+    """What is made of each bucket, in their order.
+
+    While some are computed, the next one is read: one more than ``AT_ONCE`` is in memory.
+    """
+    waiting: deque[Future[UserStage]] = deque()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for bucket in buckets:
+            waiting.append(pool.submit(compute, bucket))
+            if len(waiting) > AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def account_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
+    """Computes a stage over all accounts, bucket by bucket."""
     for bucket in prepared.account_buckets(names_of_events(stage)):
-        for key, frame in compute_accounts(stage, bucket, as_of, known).items():
-            found[key].append(frame)
-        yield bucket.profiles.height
-    known.snapshots |= {key: together(frames) for key, frames in found.items()}
-
-
-def together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The snapshots of all buckets in one, sorted by id."""
-    return pl.concat([SNAPSHOT.to_frame(), *frames]).sort(ID)
+        results = compute_accounts(stage, bucket, as_of, known)
+        yield bucket.profiles.get_column(ID), {item.key: results[item.key].result() for item in stage.computations}

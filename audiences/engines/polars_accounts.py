@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from audiences.definitions.computation import Computation, Kind
+from audiences.definitions.computation import Computation, Kind, Level
+from audiences.engines.polars_columns import Column
 from audiences.engines.polars_known import Known
 from audiences.engines.polars_owners import NamedEvents, Owners
 from audiences.engines.polars_profiles import ID, Profiles, ProfileScope
-from audiences.engines.polars_results import computed, snapshot
+from audiences.engines.polars_results import computed
 from audiences.engines.polars_users import ACCOUNT, HITS, USERS
 from audiences.events.buckets import Bucket
 from audiences.language import tree
@@ -42,7 +43,7 @@ class Counting:
         """The bucket with these events only."""
         conditions = [] if self.include_anonymous else [~pl.col("anonymous")]
         conditions += [pl.col("attributed")] if self.by_group else []
-        return Bucket(bucket.events.filter(*conditions), bucket.profiles)
+        return Bucket(bucket.events.filter(*conditions), bucket.profiles, bucket.forms)
 
 
 def names_of_events(stage: Stage) -> frozenset[str]:
@@ -51,14 +52,14 @@ def names_of_events(stage: Stage) -> frozenset[str]:
     return frozenset(name for item in found for name in item.events)
 
 
-def compute_accounts(stage: Stage, bucket: Bucket, as_of: datetime, known: Known) -> dict[str, pl.DataFrame]:
-    """The rows that a bucket's accounts have in each snapshot of an accounts' stage, by key.
+def compute_accounts(stage: Stage, bucket: Bucket, as_of: datetime, known: Known) -> dict[str, Column]:
+    """The results of an accounts' stage, a value per account of a bucket, by key.
 
     Where computations differ in which events count, each way of counting has rows of its own.
     """
     countings = dict.fromkeys(map(Counting.of, stage.computations))
     ways = {counting: owners(counting.counted(bucket), stage, known) for counting in countings}
-    found: dict[str, pl.DataFrame] = {}
+    found: dict[str, Column] = {}
     for layer in stage.layers:
         computations = [step for step in layer if isinstance(step, Computation)]
         for counting, way in ways.items():
@@ -67,10 +68,10 @@ def compute_accounts(stage: Stage, bucket: Bucket, as_of: datetime, known: Known
         for computation in computations:
             rows = ways[Counting.of(computation)].rows
             with known.meter.running([computation.key]):
-                values = computed(computation, rows, AccountScope(rows, as_of, computation, known.answers))
+                column = computed(computation, rows, AccountScope(rows, as_of, computation, known.answers))
             for way in ways.values():
-                way.rows.computed[computation.key] = way.rows.add(values)
-            found[computation.key] = snapshot(rows.frame[ID], values, computation.kind)
+                way.rows.computed[computation.key] = way.rows.add(column.values, column.form)
+            found[computation.key] = column
     return found
 
 
@@ -79,7 +80,7 @@ def owners(bucket: Bucket, stage: Stage, known: Known) -> Owners:
     rows = Profiles(bucket.profiles)
     for computation, values in known.of(stage.uses):
         rows.give(computation, values)
-    return Owners(rows, NamedEvents(bucket), known.meter)
+    return Owners(rows, NamedEvents(bucket), known.meter, Level.ACCOUNT)
 
 
 class AccountScope(ProfileScope):

@@ -82,7 +82,8 @@ def in_order(order: Order, left: Side, right: Side) -> pl.Expr:
 
 def exists(left: Side) -> pl.Expr:
     """Whether a value is there; an empty string, 0 and false are values."""
-    return left.text.is_not_null()
+    # The text of a number would have to be made.
+    return (left.number if left.numeric else left.text).is_not_null()
 
 
 def one_of(left: Side, arguments: Sequence[Side]) -> pl.Expr:

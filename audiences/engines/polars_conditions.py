@@ -4,31 +4,59 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import datetime
 from functools import reduce
 
 import polars as pl
 
+from audiences.engines.polars_columns import Column
 from audiences.engines.polars_comparisons import COMPARATORS, NEGATIONS, RELATIVE, relative
-from audiences.engines.polars_sides import Elements, Side, of_column, of_literal, of_values
+from audiences.engines.polars_sides import Elements, Side, of_column, of_literal, of_scaled, of_values
 from audiences.errors import NotYetError
+from audiences.events.buckets import Coded, Form, Scaled
+from audiences.events.scaling import unscaled
 from audiences.language import tree
 from audiences.language.selections import microseconds
 
 ROW = "row of the scope"
+VALUES = "values"
 
 
 class Rows:
-    """A frame that gains columns while conditions on its rows are built."""
+    """A frame that gains columns while conditions on its rows are built; ``forms`` are those of its columns."""
 
-    def __init__(self, frame: pl.DataFrame) -> None:
+    def __init__(self, frame: pl.DataFrame, forms: Mapping[str, Form] | None = None) -> None:
         self.frame = frame
+        self.forms = {name: form for name, form in (forms or {}).items() if name in frame.columns}
+        self._plain: dict[str, str] = {}
+        self._numbers: dict[str, str] = {}
 
-    def add(self, values: pl.Series) -> str:
+    def add(self, values: pl.Series, form: Form | None = None) -> str:
         """Adds a column, one value per row, and returns its name."""
         name = f"made {self.frame.width}"
         self.frame = self.frame.hstack([values.alias(name)])
+        if form is not None:
+            self.forms[name] = form
         return name
+
+    def column(self, name: str) -> Column:
+        """A column with its form."""
+        return Column(self.frame.get_column(name), self.forms.get(name))
+
+    def plain(self, name: str) -> str:
+        """The name of the column without a form that has the same values."""
+        if name not in self.forms:
+            return name
+        if name not in self._plain:
+            self._plain[name] = self.add(self.column(name).plain())
+        return self._plain[name]
+
+    def numbers(self, name: str, form: Scaled) -> str:
+        """The name of the column of Float64 that has the numbers of a scaled column."""
+        if name not in self._numbers:
+            self._numbers[name] = self.add(unscaled(self.frame.get_column(name), form.places))
+        return self._numbers[name]
 
 
 class Scope(ABC):
@@ -50,9 +78,17 @@ class Scope(ABC):
         """A Boolean expression, never null: whether the condition holds for one or all users of an account."""
         raise TypeError("only an account has users")
 
+    def stored(self, scalar: tree.Scalar) -> str:
+        """The same, but the column may have a form."""
+        return self.column(scalar)
+
     def side(self, scalar: tree.Scalar) -> Side | Elements:
         """The scalar as one side of a comparison."""
-        name = self.column(scalar)
+        name = self.stored(scalar)
+        form = self.rows.forms.get(name)
+        if isinstance(form, Scaled):
+            return of_scaled(name, self.rows.numbers(name, form), form)
+        name = self.rows.plain(name)
         return of_column(name, self.rows.frame.schema[name])
 
 
@@ -62,6 +98,9 @@ def holds(condition: tree.Condition, scope: Scope) -> pl.Expr:
     Raises:
         NotYetError: a condition that this engine doesn't compute.
     """
+    coded = by_codes(condition, scope)
+    if coded is not None:
+        return coded
     match condition:
         case tree.And(operands=operands):
             return reduce(operator.and_, [holds(operand, scope) for operand in operands])
@@ -74,6 +113,63 @@ def holds(condition: tree.Condition, scope: Scope) -> pl.Expr:
         case tree.Comparison():
             return comparison(condition, scope)
     raise NotYetError(f"{type(condition).__name__} conditions: not yet")
+
+
+def by_codes(condition: tree.Condition, scope: Scope) -> pl.Expr | None:
+    """The condition by the codes of the only column that it looks at: each different value is asked once.
+
+    None if it looks at anything else, or if there are more values than rows.
+    """
+    scalar = only_scalar(condition)
+    if scalar is None:
+        return None
+    name = scope.stored(scalar)
+    form = scope.rows.forms.get(name)
+    if not isinstance(form, Coded) or len(form.values) > scope.rows.frame.height:
+        return None
+    truth = of_values_and_nothing(form, condition, scope.as_of)
+    missing, truth = bool(truth[-1]), truth.head(len(form.values))
+    codes = truth.arg_true()
+    column = pl.col(name)
+    if not len(codes):
+        return column.is_null() & missing
+    first, last = int(codes[0]), int(codes[-1])
+    if last - first + 1 == len(codes):
+        return column.is_between(first, last).fill_null(missing)
+    return pl.col(scope.rows.add(truth.gather(scope.rows.frame.get_column(name)).fill_null(missing)))
+
+
+def of_values_and_nothing(form: Coded, condition: tree.Condition, as_of: datetime) -> pl.Series:
+    """Whether the condition holds for each of the values, and for a missing one."""
+    nothing = pl.Series([None], dtype=form.values.dtype)
+    scope = ValuesScope(pl.concat([form.values.alias(VALUES), nothing.alias(VALUES)]).to_frame(), as_of)
+    held = holds(condition, scope).alias("holds")
+    return scope.rows.frame.with_columns(held).get_column("holds")
+
+
+def only_scalar(condition: tree.Condition) -> tree.Property | tree.Context | tree.Trait | None:
+    """What a condition looks at, if that is one field or trait and no more, and everything else is written in it."""
+    match condition:
+        case tree.And(operands=operands) | tree.Or(operands=operands):
+            found = {only_scalar(operand) for operand in operands}
+            return found.pop() if len(found) == 1 else None
+        case tree.Not(operand=operand):
+            return only_scalar(operand)
+        case tree.Comparison(left=tree.Property() | tree.Context() | tree.Trait() as left, arguments=arguments):
+            written = not any(isinstance(item, tree.Trait | tree.Property) for item in arguments)
+            return left if written else None
+    return None
+
+
+class ValuesScope(Scope):
+    """Different values, and what is only one column of them."""
+
+    def __init__(self, frame: pl.DataFrame, as_of: datetime) -> None:
+        super().__init__(Rows(frame), as_of)
+
+    def column(self, scalar: tree.Scalar) -> str:
+        """The values, whatever is asked for."""
+        return VALUES
 
 
 def comparison(condition: tree.Comparison, scope: Scope) -> pl.Expr:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Final, Protocol
 
 import polars as pl
@@ -12,9 +13,12 @@ import polars as pl
 from audiences.engines.polars_comparisons import clamped, microseconds_since_epoch
 from audiences.engines.polars_conditions import Rows, Scope, holds
 from audiences.engines.polars_profiles import COUNTED, Profiles
+from audiences.engines.polars_segments import Segments
+from audiences.events.buckets import Form
 from audiences.events.needs import column_name
 from audiences.language import tree
 from audiences.language.selections import Measure, Selection, measure, reductions
+from audiences.language.walk import walk
 
 OWNER: Final = "owner"
 """The row of the event's profile among the bucket's profiles (UInt32)."""
@@ -25,21 +29,28 @@ TIME: Final = "time"
 SOURCE: Final = "source_id"
 
 PLACE: Final = "place"
-"""The place of an event among those of its profile in the total order of time, message id and position
+"""The place of an event in the bucket, in the order of time, message id and content among those of its profile
 (UInt32)."""
 
 
 @dataclass(frozen=True)
 class Selected:
-    """Events in total order within each owner, and the Boolean column that says which of them a selection
-    counts.
+    """Events, those of an owner together and in total order, and the Boolean column that says which of them a
+    selection counts.
 
-    ``masks`` has None for a selection that counts every row. There are ``owners`` profiles in the bucket.
+    ``masks`` has None for a selection that counts every row. There are ``owners`` profiles in the bucket. ``forms``
+    are those of the frame's columns.
     """
 
     frame: pl.DataFrame
     masks: Mapping[Selection, str | None]
     owners: int
+    forms: Mapping[str, Form] = field(default_factory=dict)
+
+    @cached_property
+    def segments(self) -> Segments:
+        """The runs of rows of each owner."""
+        return Segments(self.frame.get_column(OWNER), self.owners)
 
 
 class Nested(Protocol):
@@ -83,6 +94,10 @@ class EventScope(Scope):
 
     def column(self, scalar: tree.Scalar) -> str:
         """The column of a property, context field or trait, or of a reduction of nested events."""
+        return self.rows.plain(self.stored(scalar))
+
+    def stored(self, scalar: tree.Scalar) -> str:
+        """The same, in the form in which the bucket has it."""
         match scalar:
             case tree.Property(path=path, of_parent=False):
                 return column_name("property", path)
@@ -90,8 +105,8 @@ class EventScope(Scope):
                 return column_name("context", path)
             case tree.Trait(path=path):
                 if path not in self._traits:
-                    name = self.profiles.trait(path)
-                    self._traits[path] = self.rows.add(self.profiles.frame[name].gather(self.rows.frame[OWNER]))
+                    trait = self.profiles.column(self.profiles.trait(path)).gather(self.rows.frame[OWNER])
+                    self._traits[path] = self.rows.add(trait.values, trait.form)
                 return self._traits[path]
             case tree.Property():
                 raise TypeError("an event that isn't nested has no parent")
@@ -105,41 +120,77 @@ class EventScope(Scope):
 
 
 def select(
-    frame: pl.DataFrame,
-    selections: Sequence[Selection],
+    events: Rows,
+    measures: Sequence[Measure],
     as_of: datetime,
     profiles: Profiles,
     nested: Nested,
 ) -> Selected:
     """Finds out which events each selection counts; rows that none counts are dropped.
 
-    ``frame`` has the events of one name with OWNER, TIME, PLACE and the columns of the bucket. The
-    selections are of events that aren't nested.
+    ``events`` are those of one name, with OWNER, TIME, PLACE and the columns of the bucket. The measures are of
+    events that aren't nested; columns that none of them reads are dropped.
     """
     moment = microseconds_since_epoch(as_of)
+    selections = list(dict.fromkeys(item.selection for item in measures))
     windows = {selection: bounds(selection, moment) for selection in selections}
     widest = widest_window(windows)
-    scope = EventScope(frame.filter(*in_window(widest, (None, moment))), as_of, profiles, nested)
+    frame = events.frame.select(column for column in read_by(measures) if column in events.frame.columns)
+    inside = in_window(widest, (None, moment))
+    scope = EventScope(Rows(frame.filter(*inside) if inside else frame, events.forms), as_of, profiles, nested)
     conditions = condition_columns(scope, selections)
-    masks: dict[Selection, str | None] = {}
-    made: dict[str, pl.Expr] = {}
-    for number, selection in enumerate(selections):
+    made: dict[Selection, pl.Expr] = {}
+    for selection in selections:
         parts = [in_window(windows[selection], widest)]
         parts += [[pl.col(conditions[asked(condition, selection)])] for condition in selection.conditions]
         parts.append(from_other_sources(selection))
         expressions = [expression for part in parts for expression in part]
         if expressions or selection.session is not None:
-            masks[selection] = f"selected {number}"
-            made[f"selected {number}"] = pl.all_horizontal(expressions) if expressions else pl.lit(True)
-        else:
-            masks[selection] = None
-    result = scope.rows.frame.with_columns(**made)
+            made[selection] = pl.all_horizontal(expressions) if expressions else pl.lit(True)
+    return Selected(*masked(scope.rows.frame, selections, made), profiles.frame.height, scope.rows.forms)
+
+
+def masked(
+    frame: pl.DataFrame, selections: Sequence[Selection], made: Mapping[Selection, pl.Expr]
+) -> tuple[pl.DataFrame, dict[Selection, str | None]]:
+    """The rows that at least one selection counts, and the columns that say which; ``made`` says it of each row.
+
+    A selection that isn't in ``made`` counts all.
+    """
+    masks: dict[Selection, str | None] = dict.fromkeys(selections)
+    if len(selections) == 1 and made and selections[0].session is None:
+        return frame.filter(made[selections[0]]), masks
+    masks |= {selection: f"selected {number}" for number, selection in enumerate(made)}
+    result = frame.with_columns(
+        expression.alias(f"selected {number}") for number, expression in enumerate(made.values())
+    )
     for selection, mask in masks.items():
         if selection.session is not None and mask is not None:
             result = result.with_columns(last_session(result, mask, selection.session).alias(mask))
-    if None not in masks.values():
-        result = result.filter(pl.any_horizontal(list(made)))
-    return Selected(result, masks, profiles.frame.height)
+    if len(made) == len(selections):
+        result = result.filter(pl.any_horizontal([mask for mask in masks.values() if mask is not None]))
+    return result, masks
+
+
+def read_by(measures: Iterable[Measure]) -> Iterable[str]:
+    """The columns of the bucket that measures may read, and that those nested in them may read of their parents."""
+    read = dict.fromkeys((OWNER, TIME))
+    for item in measures:
+        selection = item.selection
+        if selection.excluded_sources:
+            read[SOURCE] = None
+        if selection.session is not None or any(True for one in selection.conditions for _ in reductions(one)):
+            read[PLACE] = None
+        nodes = [node for condition in selection.conditions for node in walk(condition)]
+        for node in (*nodes, item.operand):
+            if isinstance(node, tree.Property | tree.Context):
+                read[column_of(node)] = None
+    return read
+
+
+def column_of(value: tree.Property | tree.Context) -> str:
+    """The column of a bucket's events that has a property or context field."""
+    return column_name("property" if isinstance(value, tree.Property) else "context", value.path)
 
 
 Window = tuple[int | None, int]

@@ -2,29 +2,36 @@
 
 Nested events are always later than their parent, and what they are is decided from the inside out: first
 each nested event by itself, with what is nested in it, then the run of them that belongs to each parent
-(``polars_links``), then the statistic of each run (``polars_runs``, ``polars_run_sums``). None of this looks
-at pairs of a parent and a nested event, so the time is about n log n for n events, whoever owns them.
+(``polars_links``), then the statistic of each run (``polars_funnel_statistics``). None of this looks at pairs of
+a parent and a nested event, so the time is about n log n for n events, whoever owns them.
 
-Nested events are compared with their parent (``property(parent: …)``) by values that must be equal, also
-under ``NOT`` and ``OR`` and in ``differs``, ``one_of`` and ``none_of``, which counts, sums and averages add
-up and subtract, in counts by elements of the parent's arrays, and by one order comparison. Only what is left
-needs pairs (``polars_pairs``), in bounded memory: other comparisons with the parent, arrays on both sides,
-several order comparisons, statistics that can't be subtracted, and lists of unique values.
+Nested events are compared with their parent (``property(parent: …)``) by values that must be equal, also under
+``NOT`` and ``OR`` and in ``differs``, ``one_of`` and ``none_of``, which counts, sums and averages add up and
+subtract; in counts by elements of the parent's arrays; and by one order comparison (n log² n) or two (n log³ n),
+but not in unique counts and most frequent values.
+
+What is left is compared by different values instead of by events (``polars_combinations``): text with the
+parent's text, arrays on both sides, more order comparisons, and ``NOT`` and ``OR`` in other statistics. For n
+events of one owner and d different values of its parents that costs d times the number of different nested
+values, and n log n times the number of ranges of values in which the answers are; in unique counts and most
+frequent values d·n. So a few hundred different values are nearly as good as none, but if all n are different,
+as texts compared by ``contains`` with the parent's may be, it is n². The memory is bounded all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Final, Protocol
 
 import polars as pl
 
-from audiences.engines import polars_run_sums, polars_runs
 from audiences.engines.funnel_terms import Link, Term, common, several, terms
+from audiences.engines.polars_combinations import by_combinations, by_sets, grouped_by_values, worthwhile
 from audiences.engines.polars_comparisons import microseconds_since_epoch
-from audiences.engines.polars_conditions import Scope, holds
+from audiences.engines.polars_conditions import Rows, Scope, holds
 from audiences.engines.polars_events import (
     OWNER,
     PLACE,
@@ -35,9 +42,22 @@ from audiences.engines.polars_events import (
     from_other_sources,
     in_window,
 )
-from audiences.engines.polars_links import Equal, Items, Question, Runs, items_of, run_lengths, runs
-from audiences.engines.polars_orders import ordered_count
-from audiences.engines.polars_pairs import by_pairs
+from audiences.engines.polars_funnel_statistics import ADDITIVE, CHOSEN, Part, Reducer
+from audiences.engines.polars_links import (
+    PARENT,
+    Equal,
+    Items,
+    Question,
+    Runs,
+    equal,
+    items_of,
+    located,
+    met,
+    run_lengths,
+    runs,
+)
+from audiences.engines.polars_orders import Order, ordered_count, ordered_runs
+from audiences.engines.polars_pairs import END, FIRST, VALUE, PairConditions, by_pairs
 from audiences.engines.polars_profiles import COUNTED
 from audiences.engines.polars_statistics import operand, operand_column
 from audiences.errors import NotYetError
@@ -48,14 +68,11 @@ from audiences.language.walk import walk
 NUMERIC: Final = frozenset({Statistic.SUM, Statistic.AVERAGE, Statistic.MINIMUM, Statistic.MAXIMUM})
 """Statistics of values that are numbers."""
 
-ADDITIVE: Final = frozenset({Statistic.COUNT, Statistic.SUM, Statistic.AVERAGE})
-"""Statistics that can be subtracted."""
-
 
 class Events(Protocol):
     """Events by name: in total order within each owner, all of an owner's together."""
 
-    def of(self, name: str) -> pl.DataFrame:
+    def of(self, name: str) -> Rows:
         """The events of a name, with OWNER, TIME, PLACE and the columns of the bucket."""
         ...
 
@@ -76,10 +93,11 @@ class Funnels:
         if selection.session is not None:
             raise NotYetError("session windows of nested events: not yet")
         moment = microseconds_since_epoch(parents.as_of)
-        frame = read_by(item, self.events.of(selection.event)).filter(
+        events = self.events.of(selection.event)
+        frame = read_by(item, events.frame).filter(
             *in_window(bounds(selection, moment), (None, moment)), *from_other_sources(selection)
         )
-        nested = EventScope(frame, parents.as_of, parents.profiles, self, selection.since)
+        nested = EventScope(Rows(frame, events.forms), parents.as_of, parents.profiles, self, selection.since)
         found = Funnel(item, nested, parents).values()
         return found.fill_null(0) if item.statistic in COUNTED else found
 
@@ -107,25 +125,39 @@ class Funnel:
         found = terms(self.item.selection.conditions)
         if found == ():  # a contradiction
             found = (Term(sign=0),)
-        statistic = self.item.statistic
-        if found is None or statistic is Statistic.UNIQUE_LIST:
-            return self.by_pairs()
-        if statistic is Statistic.COUNT and not any(term.order and has_array(term) for term in found):
+        if found is None or not self.by_terms(found):
+            return self.by_values()
+        if self.item.statistic is Statistic.COUNT:
             return self.count(found)
-        if any(term.order or has_array(term) for term in found):
-            return self.by_pairs()
+        if self.item.statistic in ADDITIVE or found[0].orders:
+            parts = (Part(part, term.sign) for term in found for part in self.parts(term))
+            return self.reducer.together(parts, self.parents.rows.frame.height)
+        return self.reducer.of_runs(runs(self.question(found[0])))
+
+    def by_terms(self, found: Sequence[Term]) -> bool:
+        """Whether the statistic of all is made of those of the terms, and each of these of a few runs."""
+        statistic = self.item.statistic
+        if statistic is Statistic.UNIQUE_LIST or any(has_array(term) and term.orders for term in found):
+            return False
+        if statistic is Statistic.COUNT:
+            return True
+        if any(map(has_array, found)):
+            return False
         if statistic in ADDITIVE:
-            return self.added(found)
-        if len(found) > 1 or found[0].sign < 1:
-            return self.by_pairs()
-        return self.of_runs(self.runs(found[0]))
+            return True
+        return len(found) == 1 and found[0].sign == 1 and (statistic in CHOSEN or not found[0].orders)
 
     @cached_property
     def items(self) -> Items:
         """What is reduced."""
-        frame = self.nested.rows.frame
-        values = None if self.item.operand is None else frame[operand(self.item)]
-        return items_of(frame, values, numeric=self.item.statistic in NUMERIC)
+        rows = self.nested.rows
+        values = None if self.item.operand is None else rows.column(operand(self.item)).plain()
+        return items_of(rows.frame, values, numeric=self.item.statistic in NUMERIC)
+
+    @cached_property
+    def reducer(self) -> Reducer:
+        """What makes the statistic of runs."""
+        return Reducer(self.item, self.items)
 
     def question(self, term: Term) -> Question:
         """Which items belong to which parents, by a term's conditions and equalities."""
@@ -134,18 +166,30 @@ class Funnel:
             truths(term.own, self.nested),
             self.parents.rows.frame,
             truths(term.parent, self.parents),
-            [self.sides(link) for link in term.equal],
+            [self.equal(link) for link in term.equal],
             self.item.selection,
         )
 
-    def runs(self, term: Term) -> Runs:
-        """The runs of the items of a term."""
-        return runs(self.question(term))
+    def orders(self, term: Term) -> list[Order]:
+        """The order comparisons of a term."""
+        return [Order(self.sides(link), link.operator) for link in term.orders]
+
+    def parts(self, term: Term) -> Iterator[Runs]:
+        """Runs of the items of a term: each parent has some, and no item twice."""
+        question = self.question(term)
+        return ordered_runs(question, self.orders(term)) if term.orders else iter([runs(question)])
+
+    def equal(self, link: Link) -> Equal:
+        """The values on both sides of a link of values that must be equal."""
+        own, theirs = self.nested.stored(link.own), self.parents.stored(link.theirs)
+        return equal(self.nested.rows.column(own), self.parents.rows.column(theirs))
 
     def sides(self, link: Link) -> Equal:
         """The values on both sides of a link."""
         own, theirs = self.nested.column(link.own), self.parents.column(link.theirs)
         return Equal(self.nested.rows.frame[own], self.parents.rows.frame[theirs])
+
+    # ── terms ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def count(self, found: Sequence[Term]) -> pl.Series:
         """The numbers of events."""
@@ -154,49 +198,42 @@ class Funnel:
 
     def count_of(self, term: Term) -> pl.Series:
         """The number of events of one term."""
-        if term.order is None:
+        if not term.orders:
             return run_lengths(self.question(term))
-        sides = self.sides(term.order)
-        return ordered_count(self.runs(term), self.items, sides, term.order.operator)
+        *others, last = self.orders(term)
+        counts = (ordered_count(part, self.items, last) for part in ordered_runs(self.question(term), others))
+        return sum(counts, start=pl.zeros(self.parents.rows.frame.height, dtype=pl.Int64, eager=True))
 
-    def added(self, found: Sequence[Term]) -> pl.Series:
-        """The sums or averages."""
-        numbers = polars_run_sums.numbers_of(self.valued)
-        sums = [(term.sign, polars_run_sums.run_sums(self.runs(term), numbers)) for term in found]
-        average = self.item.statistic is Statistic.AVERAGE
-        return polars_run_sums.finished(polars_run_sums.together(sums), numbers, average=average)
+    # ── values ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def valued(self) -> pl.Series:
-        """The values of the items of a measure with an operand."""
-        if self.items.values is None:
-            raise TypeError(f"{self.item.statistic.value} needs an operand")
-        return self.items.values
-
-    def of_runs(self, found: Runs) -> pl.Series:
-        """The statistics of single runs."""
-        values = self.valued
-        texts, numbers = values.struct.field("text"), values.struct.field("number")
-        match self.item.statistic:
-            case Statistic.MINIMUM | Statistic.MAXIMUM as statistic:
-                return polars_runs.extreme(found, numbers, greatest=statistic is Statistic.MAXIMUM)
-            case Statistic.LEAST_TEXT | Statistic.GREATEST_TEXT as statistic:
-                greatest = statistic is Statistic.GREATEST_TEXT
-                return polars_runs.extreme_text(found, texts, greatest=greatest)
-            case Statistic.FIRST:
-                return polars_runs.first(found, values)
-            case Statistic.LAST:
-                return polars_runs.last(found, values)
-            case Statistic.UNIQUE_COUNT:
-                return polars_runs.unique_count(found, texts)
-            case Statistic.MOST_FREQUENT:
-                return polars_runs.most_frequent(found, texts, self.item.minimum_frequency)
-        raise NotYetError(f"{self.item.statistic.value} of nested events: not yet")
-
-    def by_pairs(self) -> pl.Series:
-        """Whatever the conditions are: windows and plain conditions first, then pair by pair."""
+    def by_values(self) -> pl.Series:
+        """Whatever the conditions are: windows and plain conditions first, then the others by values or pairs."""
         base, rest = common(self.item.selection.conditions, arrays=False)
-        return by_pairs(self.item, rest, self.items, self.runs(base), self.nested, self.parents)
+        conditions = PairConditions(rest, self.nested, self.parents)
+        entries, askers = met(self.question(base))
+        first, end = located(entries, askers, self.item.selection)
+        askers = askers.with_columns(first.alias(FIRST), end.alias(END)).filter(pl.col(FIRST) < pl.col(END))
+        statistic, window = self.item.statistic, self.item.selection
+        if statistic is Statistic.UNIQUE_LIST:
+            return self.for_all(by_pairs(self.item, conditions, self.items, entries, askers))
+        entries, askers = grouped_by_values(conditions, entries, askers)
+        alike = worthwhile(entries, askers)
+        found = by_pairs(self.item, conditions, self.items, entries, askers.filter(~alike))
+        askers = askers.filter(alike)
+        if statistic in ADDITIVE | CHOSEN:
+            sets = (
+                (parents, self.reducer.together([Part(part, parents=places)], len(parents)))
+                for parents, places, part in by_sets(conditions, entries, askers, window)
+            )
+            found = chain(found, (pl.DataFrame({PARENT: parents, VALUE: values}) for parents, values in sets))
+        else:
+            found = chain(found, by_combinations(conditions, entries, askers, window, self.reducer.of_runs))
+        return self.for_all(found)
+
+    def for_all(self, found: Iterable[pl.DataFrame]) -> pl.Series:
+        """The values of all parents, of which ``found`` (PARENT, VALUE) has some."""
+        every = pl.DataFrame({PARENT: pl.int_range(self.parents.rows.frame.height, dtype=pl.UInt32, eager=True)})
+        return every.join(pl.concat(found), on=PARENT, how="left", maintain_order="left")[VALUE]
 
 
 def has_array(term: Term) -> bool:

@@ -13,7 +13,9 @@ from typing import Final
 
 import polars as pl
 
+from audiences.engines.polars_columns import Column
 from audiences.engines.polars_events import OWNER, TIME
+from audiences.events.buckets import Coded
 from audiences.events.values import VALUE, explode_lists, values_from_column
 from audiences.language.selections import Selection
 
@@ -32,9 +34,6 @@ IS_NUMBER: Final = "is number"
 
 LONGEST: Final = 2**61
 """Microseconds; a longer time after a parent is as good as for ever, and a sum with a time fits 64 bits."""
-
-GROUP_STEP: Final = 2**64
-"""Times of different groups can't meet in one number."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,8 @@ class Runs:
 class Equal:
     """Values that must be equal: of each nested event, and of each parent; VALUE or List(VALUE).
 
-    Of lists one element must do. They may be on one side only.
+    Of lists one element must do. They may be on one side only. If both are UInt32, they are codes of the same
+    strings.
     """
 
     own: pl.Series
@@ -122,8 +122,11 @@ def run_lengths(question: Question) -> pl.Series:
     """The number of items (Int64) that belong to each parent, whose values may be lists."""
     entries, askers = met(question)
     first, end = located(entries, askers, question.window)
-    found = pl.DataFrame({PARENT: askers[PARENT], "length": end - first}).group_by(PARENT).sum()
-    return for_all(found[PARENT], found["length"], question.parents.height)
+    rows, lengths = askers[PARENT], end - first
+    if any(values.theirs.dtype == pl.List(VALUE) for values in question.equal):
+        found = pl.DataFrame({PARENT: rows, "length": lengths}).group_by(PARENT).sum()
+        rows, lengths = found[PARENT], found["length"]
+    return for_all(rows, lengths, question.parents.height)
 
 
 def for_all(rows: pl.Series, numbers: pl.Series, height: int) -> pl.Series:
@@ -142,6 +145,9 @@ def met(question: Question) -> tuple[pl.DataFrame, pl.DataFrame]:
         askers = askers.filter(question.wanted)
     for values in question.equal:
         own, theirs = values.own.gather(entries[EVENT]), values.theirs.gather(askers[PARENT])
+        if own.dtype == theirs.dtype == pl.UInt32:
+            entries, askers = by_codes(entries, askers, own, theirs)
+            continue
         if theirs.dtype == pl.List(VALUE):
             entries, keys = keyed(entries, own)
             askers = matched(askers, theirs, keys, PARENT)
@@ -155,26 +161,66 @@ def met(question: Question) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def located(entries: pl.DataFrame, askers: pl.DataFrame, window: Selection) -> tuple[pl.Series, pl.Series]:
     """Where the run of each asker begins and ends among the entries (Int64)."""
-    keys = entries.select(place(pl.col(TIME)))[KEY]
     nearest = min(max(1, window.parent_nearest), LONGEST)
-    first = keys.search_sorted(askers.select(place(pl.col(TIME) + nearest))[KEY], side="left")
-    last = pl.lit(LONGEST * 2) if window.parent_farthest is None else until(window.parent_farthest)
-    end = keys.search_sorted(askers.select(place(last))[KEY], side="right")
-    found = pl.DataFrame({"first": first.cast(pl.Int64), "end": end.cast(pl.Int64)})
+    farthest = LONGEST if window.parent_farthest is None else min(window.parent_farthest, LONGEST)
+    keys, earliest, latest = placed(entries, askers, nearest, farthest)
+    found = pl.DataFrame({"first": below(keys, earliest, or_equal=False), "end": below(keys, latest, or_equal=True)})
     return found["first"], found.select(pl.max_horizontal("first", "end")).to_series()
 
 
-def until(farthest: int) -> pl.Expr:
-    """The last time of a window of ``farthest`` microseconds after the parent."""
-    return pl.col(TIME) + min(farthest, LONGEST)
+def placed(
+    entries: pl.DataFrame, askers: pl.DataFrame, nearest: int, farthest: int
+) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """The entries' groups and times as one number each, in the order of both, and where the askers' windows begin and
+    end as such numbers.
+    """
+    times = [entries.get_column(TIME).min(), entries.get_column(TIME).max()]
+    low, high = (time if isinstance(time, int) else 0 for time in times)
+    groups = [group for frame in (entries, askers) if isinstance(group := frame.get_column(GROUP).max(), int)]
+    span = high - low + 2
+    dtype = pl.Int64 if (max(groups, default=0) + 1) * span < 2**63 else pl.Int128
+
+    def place(time: pl.Expr, earliest: int) -> pl.Expr:
+        # Nothing is just before or just after all entries, so whatever is outside of these counts as being there.
+        moment = time.clip(earliest, high + 1).cast(dtype) - low
+        return (pl.col(GROUP).cast(dtype) * pl.lit(span, dtype) + moment).alias(KEY)
+
+    return (
+        entries.select(place(pl.col(TIME), low)).to_series(),
+        askers.select(place(pl.col(TIME) + nearest, low)).to_series(),
+        askers.select(place(pl.col(TIME) + farthest, low - 1)).to_series(),
+    )
 
 
-def place(time: pl.Expr) -> pl.Expr:
-    """A time in a group as one number, in the order of both."""
-    return (pl.col(GROUP).cast(pl.Int128) * GROUP_STEP + time.cast(pl.Int128)).alias(KEY)
+def below(keys: pl.Series, bounds: pl.Series, *, or_equal: bool) -> pl.Series:
+    """How many of the sorted keys are below each bound, or equal to it (Int64)."""
+    if not (bounds.dtype == pl.Int64 and bounds.is_sorted()):
+        return keys.search_sorted(bounds, side="right" if or_equal else "left").cast(pl.Int64)
+    numbered = keys.set_sorted().alias(KEY).to_frame().with_row_index("number")
+    found = bounds.set_sorted().alias(KEY).to_frame().join_asof(numbered, on=KEY, allow_exact_matches=or_equal)
+    return found.select(pl.col("number").cast(pl.Int64).fill_null(-1) + 1).to_series()
 
 
 # ── equal values ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def equal(own: Column, theirs: Column) -> Equal:
+    """Values that must be equal, as codes where these say the same."""
+    if isinstance(own.form, Coded) and own.form is theirs.form and own.form.only_strings:
+        return Equal(own.values, theirs.values)
+    return Equal(own.plain(), theirs.plain())
+
+
+def by_codes(
+    entries: pl.DataFrame, askers: pl.DataFrame, own: pl.Series, theirs: pl.Series
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The entries and askers in a group for each code in a group; those without a code equal nothing."""
+    codes = 1 + max(code for side in (own, theirs, pl.Series([0])) if isinstance(code := side.max(), int))
+    key = (pl.col(GROUP) * codes + pl.col(KEY)).alias(KEY)
+    asked = askers.with_columns(theirs.alias(KEY)).select(PARENT, TIME, key).drop_nulls(KEY)
+    known = asked.select(pl.col(KEY).unique(maintain_order=True)).with_row_index(GROUP).cast({GROUP: pl.Int64})
+    entries = entries.with_columns(own.alias(KEY)).select(ITEM, EVENT, TIME, key).join(known, on=KEY).drop(KEY)
+    return entries, asked.join(known, on=KEY).drop(KEY)
 
 
 def keyed(frame: pl.DataFrame, values: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:

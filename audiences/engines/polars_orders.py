@@ -1,12 +1,32 @@
-"""How many nested events have a value that is less or greater than one of their parent's."""
+"""Nested events that have a value which is less or greater than one of their parent's.
+
+Those with a value below a bound are put together from few groups: the values of an owner are numbered, and a
+group has those whose numbers agree in all binary digits but the last few. A bound of n digits asks at most n
+groups, one for each of its ones, and no event is in two of them; so a parent has one run of events in each.
+For counts alone the groups needn't be written out.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-from audiences.engines.polars_links import EVENT, Equal, Items, Runs
+from audiences.engines.polars_links import (
+    EVENT,
+    GROUP,
+    ITEM,
+    PARENT,
+    Equal,
+    Items,
+    Question,
+    Runs,
+    for_all,
+    located,
+    met,
+)
 from audiences.engines.polars_runs import below, totals
 from audiences.engines.polars_sides import Side, of_column
 from audiences.language.tree import Operator
@@ -16,23 +36,30 @@ OR_EQUAL: Final = frozenset({Operator.AT_LEAST, Operator.AT_MOST})
 DATES: Final = frozenset({Operator.BEFORE_DATE, Operator.AFTER_DATE})
 
 SIDE: Final = "side"
+VALUE: Final = "compared"
+CODE: Final = "code"
+MOST: Final = "most"
+
+GROUPS: Final = 2**31
+"""More than there are numbered values in a group."""
 
 
-def ordered_count(runs: Runs, items: Items, sides: Equal, operator: Operator) -> pl.Series:
-    """The number of items of each run (Int64) whose own value is in this order to that of the run's parent.
+@dataclass(frozen=True)
+class Order:
+    """An order comparison: the values of each nested event, the operator, and the values of each parent."""
 
-    Numbers are compared with numbers, and dates and timestamps with each other; no text is both. Where a
-    parent's value is neither, the number is 0.
-    """
+    sides: Equal
+    operator: Operator
+
+
+# ── counts ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ordered_count(runs: Runs, items: Items, order: Order) -> pl.Series:
+    """The number of items of each run (Int64) whose own value is in this order to that of the run's parent."""
     found = pl.zeros(len(runs.first), dtype=pl.Int64, eager=True)
-    theirs = sides.theirs
-    if operator not in DATES:
-        numbers = numbers_of(theirs)
-        found = counted(runs, items, numbers_of(sides.own), numbers, operator, found)
-        theirs = pl.select(pl.when(numbers.is_null()).then(theirs)).to_series()
-    instants = instants_of(theirs)
-    if instants.null_count() < len(instants):
-        found = counted(runs, items, instants_of(sides.own), instants, operator, found)
+    for own, theirs in compared(order):
+        found = counted(runs, items, own, theirs, order.operator, found)
     return found
 
 
@@ -45,12 +72,105 @@ def counted(
     codes = pl.concat([own.alias(SIDE), theirs.alias(SIDE)]).rank("dense").cast(pl.Int64)
     least = codes.tail(len(theirs)).gather(rows)
     codes = codes.head(len(own)).gather(items.frame[EVENT]).gather(runs.items)
-    strictly_below = (operator in LESS) != (operator in OR_EQUAL)
-    number = below(some, codes.fill_null(len(own) + len(theirs) + 2), least if strictly_below else least + 1)
+    number = below(some, codes.fill_null(len(own) + len(theirs) + 2), least if strictly_below(operator) else least + 1)
     if operator not in LESS:
         there = totals(codes.is_not_null().cast(pl.Int64))
         number = there.gather(some.end) - there.gather(some.first) - number
     return found.scatter(rows, number)
+
+
+def strictly_below(operator: Operator) -> bool:
+    """Whether what counts, or for "greater" what doesn't, is less than the parent's value, and not the same."""
+    return (operator in LESS) != (operator in OR_EQUAL)
+
+
+# ── runs ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ordered_runs(question: Question, orders: Sequence[Order]) -> Iterator[Runs]:
+    """Runs of the items for which all order comparisons hold, too, some for each parent: none has an item twice.
+
+    The values that must be equal are no lists.
+    """
+    entries, askers = met(question)
+    for entries_of, askers_of in parts(entries, askers, orders):
+        first, end = located(entries_of, askers_of, question.window)
+        rows, height = askers_of[PARENT], question.parents.height
+        yield Runs(entries_of[ITEM], for_all(rows, first, height), for_all(rows, end, height))
+
+
+def parts(
+    entries: pl.DataFrame, askers: pl.DataFrame, orders: Sequence[Order]
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Entries and askers, as ``polars_links.met`` has them, in groups where all order comparisons hold."""
+    if not orders:
+        yield entries, askers
+        return
+    for own, theirs in compared(orders[0]):
+        for found in below_bounds(entries, askers, own, theirs, orders[0].operator):
+            yield from parts(*found, orders[1:])
+
+
+def below_bounds(
+    entries: pl.DataFrame, askers: pl.DataFrame, own: pl.Series, theirs: pl.Series, operator: Operator
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """The entries whose value in ``own`` (per event) is in order to the askers' in ``theirs`` (per parent).
+
+    Each asker is there once at most for each digit, and the entries that it meets are others each time.
+    """
+    events = entries.with_columns(own.gather(entries[EVENT]).alias(VALUE)).filter(pl.col(VALUE).is_not_null())
+    parents = askers.with_columns(theirs.gather(askers[PARENT]).alias(VALUE)).filter(pl.col(VALUE).is_not_null())
+    events, parents = numbered(events, parents, operator)
+    digit = 0
+    while True:
+        parents = parents.filter(pl.col(MOST) >= 2**digit)
+        if parents.is_empty():
+            return
+        node = pl.col(CODE) // 2**digit
+        asking = parents.filter(node % 2 == 1).with_columns(group_of(node - 1))
+        # The highest bound of a group says up to which digit it is asked.
+        events = events.filter(pl.col(MOST) >= 2**digit)
+        asked = events.filter(node % 2 == 0).with_columns(group_of(node)).sort(GROUP, ITEM)
+        yield asked.drop(VALUE, CODE, MOST), asking.drop(VALUE, CODE, MOST)
+        digit += 1
+
+
+def group_of(node: pl.Expr) -> pl.Expr:
+    """The group of a node within a group."""
+    return pl.col(GROUP) * GROUPS + node
+
+
+def numbered(events: pl.DataFrame, parents: pl.DataFrame, operator: Operator) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """CODE (Int64): an event counts if its code is below that of the parent. MOST: the greatest of the group's
+    parents. Groups get new numbers, from 0.
+    """
+    both = pl.concat([events.select(GROUP, VALUE), parents.select(GROUP, VALUE)])
+    rank = pl.col(VALUE).rank("dense", descending=operator not in LESS).over(GROUP).cast(pl.Int64)
+    found = both.select(pl.col(GROUP).rank("dense").cast(pl.Int64) - 1, rank.alias(CODE))
+    bound = pl.col(CODE) if operator not in OR_EQUAL else pl.col(CODE) + 1
+    asked = found.tail(parents.height).with_columns(bound).with_columns(pl.col(CODE).max().over(GROUP).alias(MOST))
+    most = asked.select(GROUP, MOST).unique()
+    own = found.head(events.height).join(most, on=GROUP, how="left", maintain_order="left").fill_null(0)
+    return events.with_columns(own), parents.with_columns(asked)
+
+
+# ── values ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def compared(order: Order) -> Iterator[tuple[pl.Series, pl.Series]]:
+    """What is compared with each other: of each nested event, and of the parents, each of which is in one pair.
+
+    Numbers are compared with numbers, and dates and timestamps with each other; no text is both. A parent's
+    value that is neither is in no pair.
+    """
+    own, theirs = order.sides.own, order.sides.theirs
+    if order.operator not in DATES:
+        numbers = numbers_of(theirs)
+        yield numbers_of(own), numbers
+        theirs = pl.select(pl.when(numbers.is_null()).then(theirs)).to_series()
+    instants = instants_of(theirs)
+    if instants.null_count() < len(instants):
+        yield instants_of(own), instants
 
 
 def side_of(values: pl.Series) -> Side:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from audiences.definitions.computation import Level
 from audiences.engines.meter import Meter
-from audiences.engines.polars_events import OWNER, PLACE, TIME
+from audiences.engines.polars_conditions import Rows
+from audiences.engines.polars_events import TIME
 from audiences.engines.polars_funnels import Funnels
 from audiences.engines.polars_measures import measured
-from audiences.engines.polars_profiles import ID, Profiles
+from audiences.engines.polars_profiles import Profiles
 from audiences.language.selections import Measure
 
 if TYPE_CHECKING:
@@ -21,20 +23,28 @@ if TYPE_CHECKING:
 
 
 class NamedEvents:
-    """The bucket's events by name, with the row of their profile, their time as a number, and their place."""
+    """The bucket's events by name, with their time as a number."""
 
     def __init__(self, bucket: Bucket) -> None:
-        owners = bucket.profiles.select(ID).with_row_index(OWNER)
-        rows = bucket.events.join(owners, left_on="profile", right_on=ID, how="inner", maintain_order="left")
-        rows = rows.with_columns(pl.col("timestamp").dt.timestamp("us").alias(TIME)).with_row_index(PLACE)
-        self._none = rows.clear()
-        self._frames = {
-            name: frame for (name,), frame in rows.partition_by("event", as_dict=True, maintain_order=True).items()
-        }
+        self._rows = bucket.events.with_columns(bucket.events.get_column("timestamp").to_physical().alias(TIME))
+        self._forms = bucket.forms
+        events = bucket.events.get_column("event")
+        names = enum_names(events.dtype)
+        every = pl.int_range(len(names) + 1, dtype=pl.UInt32, eager=True)
+        starts = events.to_physical().cast(pl.UInt32).search_sorted(every, side="left")
+        self._starts = dict(zip(names, zip(starts, starts.shift(-1), strict=True), strict=False))
 
-    def of(self, name: str) -> pl.DataFrame:
-        """The events of a name, in the order of the bucket."""
-        return self._frames.get(name, self._none)
+    def of(self, name: str) -> Rows:
+        """The events of a name, sorted by owner and place."""
+        start, end = self._starts.get(name, (0, 0))
+        return Rows(self._rows.slice(start, end - start), self._forms)
+
+
+def enum_names(dtype: pl.DataType) -> list[str]:
+    """The names of an Enum, in the order of its numbers."""
+    if not isinstance(dtype, pl.Enum):
+        raise TypeError("the names of events are an Enum")
+    return dtype.categories.to_list()
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class Owners:
     rows: Profiles
     events: NamedEvents
     meter: Meter
+    level: Level = Level.USER
 
     def measure(self, items: Iterable[Measure], as_of: datetime) -> None:
         """Computes every measure that isn't known yet, those of one event name together, and adds it to ``rows``."""
@@ -53,7 +64,8 @@ class Owners:
             if item not in self.rows.measured:
                 wanted.setdefault(item.selection.event, {})[item] = None
         for name, new in wanted.items():
-            with self.meter.running(new):
-                found = measured(self.events.of(name), list(new), as_of, self.rows, nested)
-                for item, values in found.items():
-                    self.rows.measured[item] = self.rows.add(values)
+            events = self.events.of(name)
+            with self.meter.running(new), self.meter.looking_at(self.level, name, events.frame):
+                found = measured(events, list(new), as_of, self.rows, nested)
+                for item, column in found.items():
+                    self.rows.measured[item] = self.rows.add(column.values, column.form)

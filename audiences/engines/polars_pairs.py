@@ -1,14 +1,15 @@
-"""Nested events whose conditions compare them with their parent in a way that only each pair can tell.
+"""Nested events whose conditions compare them with their parent in a way that only both together can tell.
 
 The pairs of a parent and the nested events in its run are written out, some at a time, and the conditions
 asked of each. The memory is bounded; the time is that of the number of pairs, after windows and plain
-equalities have done their part.
+equalities have done their part. Where values repeat, ``polars_combinations`` needs fewer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 import polars as pl
@@ -16,14 +17,18 @@ import polars as pl
 from audiences.engines.funnel_terms import as_own, is_of_parent, scalars
 from audiences.engines.polars_conditions import Rows, Scope, holds
 from audiences.engines.polars_events import OWNER, EventScope, Selected
-from audiences.engines.polars_links import EVENT, PARENT, Items, Runs
+from audiences.engines.polars_links import EVENT, ITEM, PARENT, Items
 from audiences.engines.polars_measures import of_rows
 from audiences.engines.polars_statistics import operand
 from audiences.language import tree
 from audiences.language.selections import Measure
 
-PAIRS_AT_ONCE: Final = 2_000_000
-"""And at most one parent's more."""
+AT_ONCE: Final = 2_000_000
+"""Pairs, or entries, that are in memory at a time; and at most one parent's more."""
+
+FIRST: Final = "first"
+END: Final = "end"
+VALUE: Final = "value"
 
 
 class PairScope(Scope):
@@ -38,52 +43,34 @@ class PairScope(Scope):
         return self.names[scalar]
 
 
-def by_pairs(
-    item: Measure,
-    conditions: Sequence[tree.Condition],
-    items: Items,
-    runs: Runs,
-    nested: EventScope,
-    parents: EventScope,
-) -> pl.Series:
-    """The measure for each parent, null where it has no value.
+class PairConditions:
+    """Conditions on nested events and their parents; ``own`` and ``theirs`` are the values that they compare.
 
-    It counts those items in the runs for which all ``conditions`` hold; ``nested`` and ``parents`` have the
-    events that the rows of items and runs are of.
+    ``own`` has a row for each nested event, ``theirs`` for each parent.
     """
-    sides = both_sides(conditions, nested, parents)
-    names = {scalar: f"side {number}" for number, scalar in enumerate(sides)}
-    results: list[pl.DataFrame] = []
-    for spans in portions(runs):
-        pairs = written_out(spans, runs, items, item)
+
+    def __init__(self, conditions: Sequence[tree.Condition], nested: EventScope, parents: EventScope) -> None:
+        self._conditions = conditions
+        self._as_of = parents.as_of
+        self.own: dict[tree.Scalar, pl.Series] = {}
+        self.theirs: dict[tree.Scalar, pl.Series] = {}
+        for scalar in dict.fromkeys(scalar for condition in conditions for scalar in scalars(condition)):
+            if isinstance(scalar, tree.Property) and scalar.of_parent:
+                self.theirs[scalar] = values(as_own(scalar), parents)
+            else:
+                self.own[scalar] = values(scalar, nested)
+
+    def holding(self, pairs: pl.DataFrame, event: str = EVENT, parent: str = PARENT) -> pl.DataFrame:
+        """Those of ``pairs``, of rows of nested events and of parents, for which all conditions hold."""
+        sides = {**self.own, **self.theirs}
+        names = {scalar: f"side {number}" for number, scalar in enumerate(sides)}
         columns = [
-            source.gather(pairs[PARENT if is_of_parent(scalar) else EVENT]).alias(names[scalar])
+            source.gather(pairs[parent if is_of_parent(scalar) else event]).alias(names[scalar])
             for scalar, source in sides.items()
         ]
-        rows = Rows(pairs.with_columns(columns))
-        scope = PairScope(rows, parents.as_of, names)
-        hits = [holds(condition, scope) for condition in conditions]
-        selected = Selected(rows.frame.filter(*hits), {item.selection: None}, spans.height)
-        results.append(spans.select(PARENT, of_rows(selected, [item])[item].alias("value")))
-    found = pl.concat(results)
-    every = pl.DataFrame({PARENT: pl.int_range(len(runs.first), dtype=pl.UInt32, eager=True)})
-    return every.join(found, on=PARENT, how="left", maintain_order="left")["value"]
-
-
-def both_sides(
-    conditions: Sequence[tree.Condition], nested: EventScope, parents: EventScope
-) -> dict[tree.Scalar, pl.Series]:
-    """What the conditions compare, per row of the parents where it is theirs, else of the nested events."""
-    found: dict[tree.Scalar, pl.Series] = {}
-    for condition in conditions:
-        for scalar in scalars(condition):
-            if scalar in found:
-                continue
-            if isinstance(scalar, tree.Property) and scalar.of_parent:
-                found[scalar] = values(as_own(scalar), parents)
-            else:
-                found[scalar] = values(scalar, nested)
-    return found
+        scope = PairScope(Rows(pairs.with_columns(columns)), self._as_of, names)
+        hits = [holds(condition, scope) for condition in self._conditions]
+        return scope.rows.frame.filter(*hits).select(pairs.columns)
 
 
 def values(scalar: tree.Scalar, scope: EventScope) -> pl.Series:
@@ -92,25 +79,36 @@ def values(scalar: tree.Scalar, scope: EventScope) -> pl.Series:
     return scope.rows.frame[name]
 
 
-def portions(runs: Runs) -> Iterator[pl.DataFrame]:
-    """The runs that aren't empty, in portions: PARENT, ``first`` and ``end``; at least one, maybe empty."""
-    spans = pl.DataFrame({"first": runs.first, "end": runs.end}).with_row_index(PARENT)
-    spans = spans.filter(pl.col("first") < pl.col("end"))
-    length = pl.col("end") - pl.col("first")
-    numbers = spans.select((length.cum_sum() - length) // PAIRS_AT_ONCE).to_series()
+def by_pairs(
+    item: Measure, conditions: PairConditions, items: Items, entries: pl.DataFrame, askers: pl.DataFrame
+) -> Iterator[pl.DataFrame]:
+    """The measure of those items in each run for which the conditions hold: PARENT and VALUE.
+
+    ``askers`` have PARENT and their run of ``entries``, from FIRST to before END, which isn't empty.
+    """
+    length = pl.col(END) - pl.col(FIRST)
+    for spans in portions(askers, length):
+        pairs = conditions.holding(written_out(spans, entries, items, item))
+        selected = Selected(pairs, {item.selection: None}, spans.height)
+        yield spans.select(PARENT, of_rows(selected, [item])[item].alias(VALUE))
+
+
+def portions(rows: pl.DataFrame, sizes: pl.Expr) -> Iterator[pl.DataFrame]:
+    """The rows in portions of about ``AT_ONCE`` by their sizes; at least one, maybe empty."""
+    numbers = rows.select((sizes.cast(pl.Int64).cum_sum() - sizes) // AT_ONCE).to_series()
     starts = numbers.is_first_distinct().arg_true().to_list() or [0]
-    for start, end in zip(starts, [*starts[1:], spans.height], strict=True):
-        yield spans.slice(start, end - start)
+    for start, end in pairwise([*starts, rows.height]):
+        yield rows.slice(start, end - start)
 
 
-def written_out(spans: pl.DataFrame, runs: Runs, items: Items, item: Measure) -> pl.DataFrame:
+def written_out(spans: pl.DataFrame, entries: pl.DataFrame, items: Items, item: Measure) -> pl.DataFrame:
     """Each pair: OWNER, as which its row of ``spans`` stands, PARENT, EVENT, and the value as the operand."""
     pairs = spans.select(
         pl.int_range(pl.len(), dtype=pl.UInt32).alias(OWNER),
         PARENT,
-        pl.int_ranges("first", "end").alias("place"),
+        pl.int_ranges(FIRST, END).alias("place"),
     ).explode("place")
-    chosen = runs.items.gather(pairs["place"])
+    chosen = entries[ITEM].gather(pairs["place"])
     pairs = pairs.with_columns(items.frame[EVENT].gather(chosen))
     if items.values is None:
         return pairs

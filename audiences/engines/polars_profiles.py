@@ -13,7 +13,7 @@ from audiences.engines.polars_conditions import Rows, Scope
 from audiences.events.accounts import users_of_accounts
 from audiences.events.json_columns import values_at
 from audiences.events.needs import column_name
-from audiences.events.values import value_expression, value_of_json
+from audiences.events.values import VALUE, value_of_json, values_from_column
 from audiences.language import tree
 from audiences.language.selections import Measure, Statistic, measure
 
@@ -59,8 +59,7 @@ class Profiles(Rows):
         members = (NO_SNAPSHOT if snapshot is None else snapshot).select(account=ID)
         rows = users_of_accounts(self.frame).join(members, on="account", how="semi").get_column("row").unique()
         found = pl.repeat(False, self.frame.height, dtype=pl.Boolean, eager=True).scatter(rows, True)
-        text = pl.when(found).then(pl.lit("true")).otherwise(pl.lit("false"))
-        self.computed[computation.key] = self.add(pl.select(value_expression("boolean", text)).to_series())
+        self.computed[computation.key] = self.add(found)
 
     def trait(self, path: tree.Path) -> str:
         """The column of a computation's value, or of a path into it; else of a custom trait."""
@@ -70,8 +69,13 @@ class Profiles(Rows):
         if not inner:
             return self.computed[key]
         if path not in self._paths:
-            self._paths[path] = self.add(inside(self.frame[self.computed[key]], tuple(inner)))
+            self._paths[path] = self.add(inside(self.values_of(key), tuple(inner)))
         return self._paths[path]
+
+    def values_of(self, key: str) -> pl.Series:
+        """What was computed, as VALUE."""
+        values = self.column(self.computed[key]).plain()
+        return values if values.dtype == VALUE else values_from_column(values)
 
     def measure_or_zero(self, item: Measure) -> str:
         """The column of a counting measure with 0 where there is nothing to count."""
@@ -91,6 +95,10 @@ class ProfileScope(Scope):
 
     def column(self, scalar: tree.Scalar) -> str:
         """The column of a trait, or of a measure of the profile's events."""
+        return self.rows.plain(self.stored(scalar))
+
+    def stored(self, scalar: tree.Scalar) -> str:
+        """The same, in the form in which it was found."""
         match scalar:
             case tree.Trait(path=path):
                 return self.profiles.trait(path)

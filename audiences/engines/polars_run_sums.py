@@ -6,7 +6,7 @@ what doesn't fit is added up apart, in integers of any size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -88,17 +88,35 @@ def run_sums(runs: Runs, numbers: Numbers) -> RunSums:
     return RunSums(runs.lengths, total, {run: rest[end] - rest[first] for run, first, end in spans.iter_rows()})
 
 
-def together(sums: Sequence[tuple[int, RunSums]]) -> RunSums:
-    """The sums of the same parents' runs, added (1) and subtracted (-1)."""
+def of_parents(sums: RunSums, parents: pl.Series, height: int) -> RunSums:
+    """The sums of all runs of each of ``height`` parents; ``parents`` has the row of the parent of each run."""
+    frame = pl.DataFrame({"parent": parents, "present": sums.present, "total": sums.total.cast(pl.Int128)})
+    frame = frame.group_by("parent").sum()
+    every = pl.DataFrame({"parent": pl.int_range(height, dtype=pl.UInt32, eager=True)})
+    every = every.join(frame, on="parent", how="left", maintain_order="left")
     rest: dict[int, int] = {}
-    present = pl.zeros(len(sums[0][1].present), dtype=pl.Int64, eager=True)
-    total = present.cast(pl.Int128)
+    if sums.rest:
+        rows = parents.to_list()
+        for run, number in sums.rest.items():
+            rest[rows[run]] = rest.get(rows[run], 0) + number
+    return RunSums(every["present"].fill_null(0), every["total"].fill_null(0), rest)
+
+
+def together(sums: Iterable[tuple[int, RunSums]]) -> RunSums:
+    """The sums of the same parents' runs, at least one, added (1) and subtracted (-1)."""
+    rest: dict[int, int] = {}
+    present = total = None
     for sign, found in sums:
+        if present is None or total is None:
+            present = pl.zeros(len(found.present), dtype=pl.Int64, eager=True)
+            total = present.cast(pl.Int128)
         present += found.present * sign
         more = found.total.cast(pl.Int128)  # which Polars doesn't multiply by a Python number
         total = total + more if sign == 1 else total - more if sign == -1 else total
         for run, number in found.rest.items():
             rest[run] = rest.get(run, 0) + sign * number
+    if present is None or total is None:
+        raise ValueError("there are no sums")
     return RunSums(present, total, rest)
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import polars as pl
 
 from audiences.errors import NotYetError
+from audiences.events.buckets import Scaled
+from audiences.events.encoding import decoded
 from audiences.events.value_texts import instant_text
 from audiences.events.values import VALUE, instant_of_text, number_text, text_number, values_from_column
 from audiences.language import tree
@@ -66,6 +69,8 @@ def of_column(name: str, dtype: pl.DataType) -> Side | Elements:
         return Elements(name)
     if dtype == pl.String:
         return of_texts(name)
+    if dtype == pl.Boolean:
+        return of_truths(name)
     return of_numbers(name)
 
 
@@ -90,6 +95,34 @@ def of_numbers(name: str) -> Side:
         is_number=column.is_not_null(),
         known_instant=NO_INSTANT,
         numeric=True,
+        has_instant=False,
+    )
+
+
+def of_scaled(name: str, numbers: str, form: Scaled) -> Side:
+    """A column of scaled integers; ``numbers`` is the column that has them as Float64."""
+    return Side(
+        text=pl.col(name).map_batches(
+            lambda integers: decoded(integers, form).struct.field("text"), return_dtype=pl.String, is_elementwise=True
+        ),
+        number=pl.col(numbers),
+        is_number=pl.col(name).is_not_null(),
+        known_instant=NO_INSTANT,
+        numeric=True,
+        has_instant=False,
+    )
+
+
+def of_truths(name: str) -> Side:
+    """A column of Boolean."""
+    column = pl.col(name)
+    return Side(
+        text=pl.when(column).then(pl.lit("true")).when(~column).then(pl.lit("false")),
+        number=NO_NUMBER,
+        is_number=pl.lit(False),
+        known_instant=NO_INSTANT,
+        numeric=False,
+        has_number=False,
         has_instant=False,
     )
 
@@ -135,6 +168,7 @@ def number_literal(value: int | float) -> Side:
     )
 
 
+@lru_cache(maxsize=10_000)
 def text_literal(value: str) -> Side:
     """Text: it may be read as a number, or as a date or timestamp, where the comparison says so."""
     literal = pl.lit(value, dtype=pl.String)

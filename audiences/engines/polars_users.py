@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from audiences.definitions.computation import Computation, Kind, Level
+from audiences.engines.polars_columns import Column
+from audiences.engines.polars_events import OWNER
 from audiences.engines.polars_known import Known
 from audiences.engines.polars_owners import NamedEvents, Owners
 from audiences.engines.polars_profiles import ANONYMOUS, ID, Profiles, ProfileScope
-from audiences.engines.polars_results import computed, snapshot, truth
-from audiences.events.accounts import event_account, users_of_accounts
+from audiences.engines.polars_results import computed, truth
+from audiences.events.accounts import GROUP_ID, event_account, users_of_accounts
 from audiences.events.buckets import Bucket
+from audiences.events.encoding import decoded
+from audiences.events.needs import column_name
 from audiences.language import tree
 from audiences.stages import Stage, UserQuestion, measures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from audiences.events.buckets import Form
 
 ACCOUNT: Final = "account"
 USERS: Final = "users"
@@ -32,14 +38,18 @@ there.
 
 
 class UserStage:
-    """A users' stage over one bucket. After ``compute`` it has the bucket's rows of snapshots and answers."""
+    """A users' stage over one bucket. After ``compute`` it has the results, a value per profile, and answers.
+
+    Several may be computed at the same time. ``meter`` has the seconds that this one took.
+    """
 
     def __init__(self, stage: Stage, bucket: Bucket, as_of: datetime, known: Known) -> None:
         self.stage, self.as_of = stage, as_of
-        self.meter = known.meter
+        self.meter = known.meter.part()
         self.users = Owners(Profiles(bucket.profiles), NamedEvents(bucket), self.meter)
         self.members = Members(bucket, self.users)
-        self.snapshots: dict[str, pl.DataFrame] = {}
+        self.ids = bucket.profiles.get_column(ID)
+        self.results: dict[str, Column] = {}
         self.answers: dict[UserQuestion, pl.DataFrame] = {}
         for computation, values in known.of(stage.uses):
             if computation.level is Level.USER:
@@ -61,15 +71,15 @@ class UserStage:
                     if isinstance(step, UserQuestion):
                         self.answers[step] = self.members.answers(step, self.as_of)
                     else:
-                        self.snapshots[step.key] = self._snapshot(step)
+                        self.results[step.key] = self._result(step)
 
-    def _snapshot(self, computation: Computation) -> pl.DataFrame:
+    def _result(self, computation: Computation) -> Column:
         rows = self.users.rows
         audience = computation.kind is Kind.AUDIENCE
         scope = ProfileScope(rows, self.as_of, since=computation.events_since, audience=audience)
-        values = computed(computation, rows, scope)
-        rows.computed[computation.key] = rows.add(values)
-        return snapshot(rows.frame[ID], values, computation.kind)
+        column = computed(computation, rows, scope)
+        rows.computed[computation.key] = rows.add(column.values, column.form)
+        return column
 
 
 class Members:
@@ -87,17 +97,18 @@ class Members:
     @cached_property
     def each(self) -> Owners:
         """A user in one account as the owner of those of its events that were made for the account."""
-        pairs = self.rows.with_row_index("pair").select(
-            ACCOUNT, pl.col("pair"), profile=self._bucket.profiles[ID].gather(self.rows["row"])
-        )
+        pairs = self.rows.select(pl.col("row").alias(OWNER), ACCOUNT).with_row_index("pair")
+        events = self._bucket.events
+        made_for = accounts_of_events(events, self._bucket.forms).alias(ACCOUNT)
         # Sorting keeps the order of the events of each pair, and puts them together.
         events = (
-            self._bucket.events.with_columns(event_account().alias(ACCOUNT))
-            .join(pairs, on=["profile", ACCOUNT], how="inner", maintain_order="left")
-            .sort("pair", maintain_order=True)
+            events.with_columns(made_for)
+            .join(pairs, on=[OWNER, ACCOUNT], how="inner", maintain_order="left")
+            .sort("event", "pair", maintain_order=True)
+            .drop(OWNER, ACCOUNT)
+            .rename({"pair": OWNER})
         )
-        name = pl.col("pair").cast(pl.String)
-        bucket = Bucket(events.with_columns(name.alias("profile")).drop("pair", ACCOUNT), pairs.select(name.alias(ID)))
+        bucket = Bucket(events, pairs.select(pl.col("pair").cast(pl.String).alias(ID)), self._bucket.forms)
         rows = MemberRows(bucket.profiles, self._users.rows, self.rows["row"])
         return Owners(rows, NamedEvents(bucket), self._users.meter)
 
@@ -124,8 +135,16 @@ class MemberRows(Profiles):
         """The column of the profile's trait."""
         name = self._profiles.trait(path)
         if name not in self._gathered:
-            self._gathered[name] = self.add(self._profiles.frame[name].gather(self._rows))
+            found = self._profiles.column(name).gather(self._rows)
+            self._gathered[name] = self.add(found.values, found.form)
         return self._gathered[name]
+
+
+def accounts_of_events(events: pl.DataFrame, forms: Mapping[str, Form]) -> pl.Series:
+    """The id of the account that each event was made for, or null."""
+    name = column_name("context", GROUP_ID)
+    said = decoded(events.get_column(name), forms.get(name))
+    return events.select("group_id", said).select(event_account()).to_series()
 
 
 def summed(answers: Sequence[pl.DataFrame]) -> pl.DataFrame:

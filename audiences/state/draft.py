@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from audiences import changes as changing
+from audiences.costs import Costs
 from audiences.definitions.computation import Computation
 from audiences.errors import DefinitionError, StateError
 from audiences.state.chains import extended, rebuilt
@@ -64,6 +65,7 @@ class RunResult:
     accounts: pl.DataFrame | None = None
     rejects: Mapping[str, int] = field(default_factory=dict)
     statistics: Mapping[str, int | float] = field(default_factory=dict)
+    costs: Costs | None = None
 
 
 class Draft:
@@ -260,6 +262,7 @@ class Draft:
             computed=tuple(result.computed),
             rejects=dict(result.rejects),
             statistics=dict(result.statistics),
+            costs=result.costs,
             history_since=previous.history_since if previous else None,
             history_oldest=previous.history_oldest if previous else None,
             universe=previous.universe if previous else None,

@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from audiences.clock import as_utc
+from audiences.events.encoding import decoded_columns
 from audiences.events.needs import column_name
 from audiences.events.values import VALUE, json_of_value
 from audiences.language import tree
@@ -122,10 +123,14 @@ class Timeline:
 
     @cached_property
     def frame(self) -> pl.DataFrame:
-        """The bucket's events with ``number``, in order of time."""
-        events = pl.concat([bucket.events for bucket in self._bench.prepared.buckets()])
+        """The bucket's events with ``number`` and ``profile`` (id of the owner), values as VALUE, in order of time."""
+        (bucket,) = self._bench.prepared.buckets()
+        events = decoded_columns(bucket.events, bucket.forms)
         number = pl.col(MARK_COLUMN).struct.field("text").cast(pl.Int64)
-        return events.with_columns(number.alias(NUMBER)).sort("timestamp", "message_id", "position", nulls_last=True)
+        profiles = bucket.profiles["id"].gather(events["owner"]).alias("profile")
+        return events.with_columns(number.alias(NUMBER), profiles).sort(
+            "timestamp", "message_id", "owner", "place", nulls_last=True
+        )
 
     def of(self, numbers: Sequence[int]) -> pl.DataFrame:
         """The events of these numbers."""

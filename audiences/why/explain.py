@@ -11,7 +11,7 @@ from audiences.clock import readable
 from audiences.definitions.computation import Computation, Kind, Level
 from audiences.engines.base import Engine
 from audiences.events import Inputs
-from audiences.events.prepare import Progress
+from audiences.events.store.prepare import Progress
 from audiences.plan import make_plan
 from audiences.why.apart import Place, Surroundings
 from audiences.why.bench import MARK_COLUMN, Answers, Bench
@@ -82,5 +82,9 @@ def notes(
 
 def has_events(bench: Bench, subject: Subject) -> bool:
     """Whether there is an event on the bench: of the profile, or of any user of the account."""
-    own = pl.col("profile") == subject.id if subject.level is Level.USER else pl.lit(True)
-    return any(bucket.events.filter(own).height for bucket in bench.prepared.buckets())
+    everyone = subject.level is not Level.USER
+    return any(
+        everyone or (bucket.profiles["id"].gather(bucket.events["owner"]) == subject.id).any()
+        for bucket in bench.prepared.buckets()
+        if bucket.events.height
+    )

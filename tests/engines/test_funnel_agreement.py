@@ -11,6 +11,7 @@ import naive
 from audiences.definitions.computation import Computation, Kind
 from audiences.engines import polars_funnels, polars_pairs
 from audiences.engines.polars_funnels import Funnel
+from audiences.engines.polars_links import PARENT
 from audiences.language import tree
 from audiences.language.parse import parse
 from audiences.language.selections import Measure, measure
@@ -79,7 +80,7 @@ def test_pairs_are_not_looked_at(condition: str, monkeypatch: pytest.MonkeyPatch
     def refused(*_: Any) -> None:
         raise AssertionError("pairs of a parent and a nested event")
 
-    monkeypatch.setattr(polars_funnels, "by_pairs", refused)
+    monkeypatch.setattr(Funnel, "by_values", refused)
     events = [event(name, HOUR * age, v=age % 3, w=age % 2, l=[age % 2]) for name in "AB" for age in range(1, 9)]
     snapshots([computation("it", f"event('A').where({condition}).count()")], events, ONE)
 
@@ -105,6 +106,17 @@ def test_funnels_agree_with_plain_python(world: World) -> None:
 @given(worlds())
 def test_pairs_a_few_at_a_time_agree_with_plain_python(world: World) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(polars_pairs, "PAIRS_AT_ONCE", 3)
-        patch.setattr(Funnel, "values", Funnel.by_pairs)
+        patch.setattr(polars_pairs, "AT_ONCE", 3)
+        patch.setattr(polars_funnels, "worthwhile", lambda entries, askers: askers[PARENT] < 0)
+        patch.setattr(Funnel, "values", Funnel.by_values)
+        agrees(world)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(worlds())
+def test_combinations_of_values_agree_with_plain_python(world: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(polars_pairs, "AT_ONCE", 3)
+        patch.setattr(polars_funnels, "worthwhile", lambda entries, askers: askers[PARENT] >= 0)
+        patch.setattr(Funnel, "values", Funnel.by_values)
         agrees(world)

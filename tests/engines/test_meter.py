@@ -30,3 +30,15 @@ def test_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     with meter.running(["buyers"]):  # 1 second of its own
         pass
     assert meter.seconds == {"orders": 1.0, "buyers": 2.0, "revenue": 2.0}
+
+
+def test_parts_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    definitions = [{"key": "orders", "kind": "trait", "definition": "event('Order').count()"}]
+    times = iter([1.0, 3.0, 5.0, 6.0])
+    monkeypatch.setattr(meters, "perf_counter", lambda: next(times))
+    meter = Meter(make_plan(load_mappings(definitions).computations))
+    for part in (meter.part(), meter.part()):
+        with part.running(["orders"]):
+            pass
+        meter.add(part)
+    assert meter.seconds == {"orders": 3.0}

@@ -15,16 +15,19 @@ from typing import Final
 import polars as pl
 
 from audiences.events.buckets import Coded, Form, Scaled
-from audiences.events.encoding import encoded
 from audiences.events.instants import INSTANT
 from audiences.events.store.files import Files
-from audiences.events.values import KIND, VALUE, values_from_column
+from audiences.events.typed_encoding import encoded_column
+from audiences.events.values import KIND, VALUE
 
 IDENTITIES: Final = pl.Schema(
     {"identity": pl.String(), "home": pl.String(), "first_seen": INSTANT, "events": pl.UInt32()}
 )
 """``home`` is null where it is the identity itself; ``events`` is how many rows there are, whenever they happened."""
 
+_SEED: Final = 17
+_BITS: Final = 62  # of Int64, without the sign
+_ROW_BITS: Final = 32
 _COLD: Final = ("message_id", "user_id", "anonymous_id", "group_id", "source_id", "content")
 _FORMS: Final = pl.Schema(
     {"column": pl.String(), "places": pl.Int8(), "kind": pl.String(), "text": pl.String(), "number": pl.Float64()}
@@ -41,44 +44,50 @@ class Written:
 
 
 def write_bucket(
-    files: Files, name: str, rows: pl.DataFrame, identities: pl.DataFrame, events: Sequence[str]
+    files: Files,
+    name: str,
+    rows: pl.DataFrame,
+    identities: pl.DataFrame,
+    events: Sequence[str],
+    kept: pl.Series | None = None,
 ) -> Written:
     """Writes ``rows`` (``identity``, ``event``, ``timestamp``, the ids, ``content``, columns of values) of the sorted
-    ``identities`` (``IDENTITIES``, ``home`` filled).
+    ``identities`` (``IDENTITIES``, ``home`` filled); only those whose numbers (UInt32) are ``kept``, if given.
     """
-    homes = homes_of(identities)
-    who = identities.select("identity", "home").with_row_index("number")
-    who = who.join(homes, on="home", how="left", maintain_order="left")
-    keys = rows.select("identity", "event", "timestamp", "message_id", "content").join(
-        who.select("identity", "number", "code"), on="identity", how="left", maintain_order="left"
-    )
-    numbers = pl.DataFrame({"event": list(events), "number": range(len(events))}, schema=_EVENTS)
-    event = keys.select(pl.col("event").replace_strict(numbers["event"], numbers["number"], return_dtype=pl.UInt16))
-    order = in_order(keys.select("code", "timestamp", "message_id", "content"))
-    by_event = sorted_by(event.to_series().gather(order))
+    number = numbers_of(rows.get_column("identity"), identities.get_column("identity"))
+    home = identities.select("home").join(homes_of(identities), on="home", how="left", maintain_order="left")
+    code = home.get_column("code").gather(number)
+    event = rows.get_column("event").cast(pl.Enum(events)).to_physical().cast(pl.UInt16)
+    order = in_order(rows.select(code, "timestamp", "message_id", "content"), kept)
+    by_event = sorted_by(event.gather(order))
     moved = order.gather(by_event)
     frame = pl.DataFrame(
         {
-            "event": event.to_series().gather(moved),
-            "home": keys.get_column("code").gather(moved),
+            "event": event.gather(moved),
+            "home": code.gather(moved),
             "timestamp": rows.get_column("timestamp").gather(moved),
-            "place": by_event.cast(pl.UInt32),
-            "identity": keys.get_column("number").cast(pl.UInt32).gather(moved),
-            **{one: rows.get_column(one).gather(moved) for one in _COLD},
+            "place": by_event,
+            "identity": number.gather(moved),
+            **{one: rows.get_column(one).gather(moved).cast(pl.String) for one in _COLD},
         }
     )
     columns, forms = [], []
     for column in rows.select(pl.exclude("place", "identity", "event", "timestamp", *_COLD)).get_columns():
-        coded, form = encode(column.gather(moved))
+        coded, form = encoded_column(column.gather(moved))
         columns.append(coded)
         forms.append(_form_rows(column.name, form))
     files.write(name, frame.hstack(columns))
     files.write(f"{name}-values", pl.concat([_FORMS.to_frame(), *forms]))
-    micros = rows.get_column("timestamp").to_physical()
-    return Written(rows.height, micros.min(), micros.max())  # type: ignore[arg-type]
+    micros = frame.get_column("timestamp").to_physical()
+    return Written(frame.height, micros.min(), micros.max())  # type: ignore[arg-type]
 
 
-_EVENTS: Final = pl.Schema({"event": pl.String(), "number": pl.UInt16()})
+def numbers_of(texts: pl.Series, known: pl.Series) -> pl.Series:
+    """The place of each text among the known ones (UInt32), which are different, and of which each text is one."""
+    hashes = known.hash(seed=_SEED)
+    on, these = ("hash", texts.hash(seed=_SEED)) if hashes.n_unique() == len(hashes) else ("text", texts)
+    numbers = pl.DataFrame({"hash": hashes, "text": known}).select(on).with_row_index("number")
+    return these.alias(on).to_frame().join(numbers, on=on, how="left", maintain_order="left").get_column("number")
 
 
 def homes_of(identities: pl.DataFrame) -> pl.DataFrame:
@@ -89,44 +98,51 @@ def homes_of(identities: pl.DataFrame) -> pl.DataFrame:
     return homes.with_row_index("code").select("home", "code")
 
 
-def in_order(keys: pl.DataFrame) -> pl.Series:
-    """The rows in the order of the four columns (nulls last), as their numbers (UInt32).
+def in_order(keys: pl.DataFrame, kept: pl.Series | None = None) -> pl.Series:
+    """The rows in the order of the four columns (nulls last), as their numbers (UInt32); only those that are ``kept``.
 
-    The first two are numbers; the others are texts, which are only looked at where the numbers are the same.
+    The first two are numbers without nulls; the others are texts, which are only looked at where the numbers are the
+    same.
     """
-    first, second, *texts = keys.columns
-    numbers = keys.select(first, second).with_row_index("row").sort(first, second, maintain_order=True)
-    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in (first, second)).fill_null(False)
-    tied = numbers.select(same | same.shift(-1).fill_null(False)).to_series()
-    order = numbers.get_column("row")
+    numbers = keys.select(pl.nth(0, 1).to_physical().cast(pl.Int64).name.map(lambda name: f"key {name}"))
+    if kept is not None:
+        numbers = numbers.select(pl.all().gather(kept))
+    order, tied = _by_two(*numbers.get_columns())
+    rows = order if kept is None else kept.gather(order)
     if not tied.any():
-        return order
-    rows = order.filter(tied)
-    ties = keys.select(pl.all().gather(rows)).with_columns(row=rows)
-    sorted_ties = ties.sort(first, second, *texts, nulls_last=True, maintain_order=True)
-    return order.scatter(tied.arg_true(), sorted_ties.get_column("row"))
+        return rows
+    ties = keys.select(pl.all().gather(rows.filter(tied))).with_columns(row=rows.filter(tied))
+    sorted_ties = ties.sort(*ties.columns, nulls_last=True)
+    return rows.scatter(tied.arg_true(), sorted_ties.get_column("row"))
+
+
+def _by_two(first: pl.Series, second: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The order by two columns of Int64 (UInt32), and which in this order have the same two as another one."""
+    if first.is_empty():
+        return first.cast(pl.UInt32), pl.Series(dtype=pl.Boolean)
+    lowest = int(second.min())  # type: ignore[arg-type]
+    width = (int(second.max()) - lowest).bit_length()  # type: ignore[arg-type]
+    fits = width + int(first.max()).bit_length() <= _BITS  # type: ignore[arg-type]
+    if fits:  # one number is sorted much faster than two
+        keys = [first * 2**width + (second - lowest)]
+        order = keys[0].arg_sort().cast(pl.UInt32)
+    else:
+        keys = [first, second]
+        frame = pl.DataFrame(keys)
+        order = frame.select(pl.arg_sort_by(frame.columns)).to_series().cast(pl.UInt32)
+    sorted_keys = pl.DataFrame([key.gather(order).alias(str(number)) for number, key in enumerate(keys)])
+    same = pl.all_horizontal(pl.all() == pl.all().shift(1)).fill_null(False)
+    return order, sorted_keys.select(same | same.shift(-1).fill_null(False)).to_series()
 
 
 def sorted_by(numbers: pl.Series) -> pl.Series:
-    """The rows in the order of a column, rows of the same number as they were."""
-    frame = numbers.alias("number").to_frame().with_row_index("row")
-    return frame.sort("number", maintain_order=True).get_column("row")
+    """The rows in the order of a column of small numbers (UInt32), rows of the same number as they were."""
+    rows = pl.int_range(len(numbers), dtype=pl.Int64, eager=True)
+    keys = numbers.cast(pl.Int64).alias("key").to_frame().select((pl.col("key") * 2**_ROW_BITS + rows).sort())
+    return keys.select((pl.col("key") % 2**_ROW_BITS).cast(pl.UInt32)).to_series()
 
 
 # ── values ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def encode(column: pl.Series) -> tuple[pl.Series, Form | None]:
-    """A column of values, or from which values are made, coded. Lists of values stay as they are."""
-    if isinstance(column.dtype, pl.List):
-        return column, None
-    if column.dtype == VALUE:
-        return encoded(column)
-    different = column.drop_nulls().unique().sort()
-    values, form = encoded(values_from_column(different).alias(column.name))
-    numbers = different.alias("value").to_frame().with_row_index("number")
-    rows = column.alias("value").to_frame().join(numbers, on="value", how="left", maintain_order="left")
-    return values.gather(rows.get_column("number")).alias(column.name), form
 
 
 def _form_rows(name: str, form: Form | None) -> pl.DataFrame:

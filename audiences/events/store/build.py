@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -27,6 +29,8 @@ COMPANIONS: Final = pl.Schema(
 _NO_CALLS: Final = pl.Schema(
     {name: CALLS if name == "type" else INSTANT if name == "timestamp" else pl.String() for name in CALL[1:]}
 )
+_HASH, _CHECK = 19, 29  # seeds
+_AT_ONCE: Final = 2  # buckets in memory
 NOWHERE: Final = ""
 """The home of rows that the hash of an identity has brought to a wrong bucket: nobody's."""
 
@@ -67,7 +71,7 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
 
     lost = Lost(find_copies(spill, ingest.cut.parts, reading.again, settle), reading.places)
     writer = _Writer(files, name, sorted(ingest.needs.events), lost, homes)
-    buckets = [writer.write(spill, number) for number in range(ingest.cut.buckets)]
+    buckets = writer.write_all(spill, ingest.cut.buckets)
     writer.write_sums(spill)
     generation = Generation(name=name, buckets=tuple(buckets), indexes=tuple(indexes), parts=ingest.cut.parts)
     return generation, Counts.of(read.rows, read.accepted - lost.count, lost.count, rejects)
@@ -87,6 +91,15 @@ def _known_copies(files: Files, known: Sequence[Generation], part: int, parts: i
     return pl.concat(lost).unique()
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A bucket, its ``IDENTITIES`` and ``COMPANIONS``."""
+
+    bucket: Bucket
+    identities: pl.DataFrame = field(default_factory=IDENTITIES.to_frame)
+    companions: Sequence[pl.DataFrame] = ()
+
+
 class _Writer:
     """Writes what was put down, bucket by bucket, and sums it up by identity."""
 
@@ -95,13 +108,29 @@ class _Writer:
         self._identities: list[pl.DataFrame] = [IDENTITIES.to_frame()]
         self._companions: list[pl.DataFrame] = [COMPANIONS.to_frame()]
 
-    def write(self, spill: Spill, number: int) -> Bucket:
+    def write_all(self, spill: Spill, buckets: int) -> list[Bucket]:
+        """Writes all buckets, some at the same time: they have nothing to do with each other."""
+        if buckets == 1:
+            written = [self._write(spill, 0)]
+        else:
+            pool = ThreadPoolExecutor(_AT_ONCE)
+            try:
+                written = list(pool.map(partial(self._write, spill), range(buckets)))
+            finally:
+                pool.shutdown(cancel_futures=True)  # where one fails, or the user stops it, the others aren't begun
+        for one in written:
+            self._identities.append(one.identities)
+            self._companions += one.companions
+        return [one.bucket for one in written]
+
+    def _write(self, spill: Spill, number: int) -> _Written:
         frames = spill.take("rows", number)
-        rows = self._lost.without(together(frames)) if frames else None
+        rows = together(frames) if frames else None
+        kept = None if rows is None else self._lost.kept(rows)
         others = [self._lost.without(frame) for frame in spill.take("others", number)]
-        seen = [_seen(frame, 0) for frame in others] + ([] if rows is None else [_seen(rows, 1)])
+        seen = [_seen(frame, None, 0) for frame in others] + ([] if rows is None else [_seen(rows, kept, 1)])
         if not seen:
-            return Bucket()
+            return _Written(Bucket())
         identities = (
             pl.concat(seen)
             .group_by("identity")
@@ -110,14 +139,16 @@ class _Writer:
         )
         home = self._homes.homes(identities.get_column("identity"), number).fill_null(NOWHERE)
         identities = identities.with_columns(home=home).select(list(IDENTITIES))
-        self._companions += [_companions(frame) for frame in (*others, *([] if rows is None else [rows]))]
-        self._identities.append(
-            identities.with_columns(home=pl.when(pl.col("home") != pl.col("identity")).then("home"))
-        )
-        if rows is None or not rows.height:
-            return Bucket(identities=identities.height)
-        written = write_bucket(self._files, f"{self._name}/bucket-{number:03}", rows, identities, self._events)
-        return Bucket(rows=written.rows, first=written.first, last=written.last, identities=identities.height)
+        companions = [_companions(frame, None) for frame in others]
+        bucket = Bucket(identities=identities.height)
+        if rows is not None:
+            companions.append(_companions(rows, kept))
+            if kept is None or len(kept):
+                title = f"{self._name}/bucket-{number:03}"
+                found = write_bucket(self._files, title, rows, identities, self._events, kept)
+                bucket = Bucket(rows=found.rows, first=found.first, last=found.last, identities=identities.height)
+        own = pl.when(pl.col("home") != pl.col("identity")).then("home").alias("home")
+        return _Written(bucket, identities.with_columns(own), companions)
 
     def write_sums(self, spill: Spill) -> None:
         companions = pl.concat(self._companions).group_by(list(COMPANIONS)[:3]).agg(pl.col("first_seen").min())
@@ -130,15 +161,34 @@ class _Writer:
         self._files.write(f"{self._name}/calls", found)
 
 
-def _seen(rows: pl.DataFrame, events: int) -> pl.DataFrame:
-    length = pl.len() if events else pl.lit(0)
-    return rows.group_by("identity").agg(
-        pl.col("timestamp").min().alias("first_seen"), length.cast(pl.UInt32).alias("events")
+def _seen(rows: pl.DataFrame, kept: pl.Series | None, events: int) -> pl.DataFrame:
+    """The identities of some rows; two hashes of 64 bits each stand for one while they are grouped."""
+    identity = rows.get_column("identity")
+    frame = pl.DataFrame(
+        {
+            "hash": identity.hash(seed=_HASH),
+            "check": identity.hash(seed=_CHECK),
+            "timestamp": rows.get_column("timestamp"),
+            "row": pl.int_range(rows.height, dtype=pl.UInt32, eager=True),
+        }
     )
+    if kept is not None:
+        frame = frame.select(pl.all().gather(kept))
+    found = frame.group_by("hash", "check").agg(
+        pl.col("timestamp").min().alias("first_seen"),
+        (pl.len() if events else pl.lit(0)).cast(pl.UInt32).alias("events"),
+        pl.col("row").min(),
+    )
+    return found.select(identity.gather(found.get_column("row")), "first_seen", "events")
 
 
-def _companions(rows: pl.DataFrame) -> pl.DataFrame:
-    named = rows.filter(pl.col("identity").str.starts_with("profile_id:"))
-    if not named.height:
+def _companions(rows: pl.DataFrame, kept: pl.Series | None) -> pl.DataFrame:
+    is_profile = rows.get_column("identity").str.starts_with("profile_id:")
+    if not is_profile.any():
         return COMPANIONS.to_frame()
+    numbers = is_profile.arg_true() if kept is None else kept.filter(is_profile.gather(kept))
+    named = rows.select(
+        pl.col("identity", "user_id", "anonymous_id").cast(pl.String).gather(numbers),
+        pl.col("timestamp").gather(numbers),
+    )
     return named.group_by("identity", "user_id", "anonymous_id").agg(pl.col("timestamp").min().alias("first_seen"))

@@ -73,7 +73,7 @@ def _rows(
     files: Files, manifest: StoreManifest, generation: Generation, identities: pl.DataFrame
 ) -> Iterator[pl.DataFrame]:
     """The rows of each bucket of a generation, with names and identities in place of numbers."""
-    covered = pl.Series(manifest.coverage.events, dtype=pl.String)
+    covered = pl.Enum(manifest.coverage.events)
     for number, (first, end) in enumerate(zip(offsets := bucket_offsets(generation), offsets[1:], strict=False)):
         if not generation.buckets[number].rows:
             continue
@@ -83,7 +83,10 @@ def _rows(
         values = [column for column, dtype in frame.schema.items() if ":" in column and not isinstance(dtype, pl.List)]
         forms = read_forms(files, name, values)
         columns = [_simple(frame.get_column(column), forms.get(column)) for column in values]
-        event, identity = covered.gather(frame.get_column("event")), who.gather(frame.get_column("identity"))
+        event, identity = (
+            frame.get_column("event").cast(pl.UInt32).cat.to(covered),
+            who.gather(frame.get_column("identity")),
+        )
         yield frame.with_columns(*columns, event=event, identity=identity).drop("home")
 
 

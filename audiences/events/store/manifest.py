@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from audiences.events.rejects import SAMPLES, Rejects, Sample
 from audiences.events.store.coverage import Coverage
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The layout that this version reads and writes."""
 
 _FOLDER: Final = "manifests"

@@ -55,6 +55,13 @@ class Lost:
         self.count = len(lost)
         self._mask = pl.zeros(places, dtype=pl.Boolean, eager=True).scatter(lost, True) if len(lost) else None
 
+    def kept(self, rows: pl.DataFrame) -> pl.Series | None:
+        """The numbers (UInt32) of the rows that count, by their ``place``; None where all do."""
+        if self._mask is None:
+            return None
+        lost = self._mask.gather(rows.get_column("place"))
+        return (~lost).arg_true().cast(pl.UInt32) if lost.any() else None
+
     def without(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows that count, by their ``place``."""
         if self._mask is None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +15,9 @@ import polars as pl
 from audiences.events.values import values_from_column
 
 _AS_THEY_ARE: Final = (pl.Null, pl.Boolean, pl.String, pl.Decimal, pl.Date, pl.Datetime, pl.Float32, pl.Float64)
+_RANDOM: Final = ("keys",)  # hashes, which can't be compressed
+_CODED: Final = (pl.Categorical, pl.Enum)
+_TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32)
 
 
@@ -22,9 +28,10 @@ def keepable(column: pl.Series) -> pl.Series:
 
 
 def together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Frames of the same columns under one another. Columns of different types become values.
+    """Frames of the same columns under one another. At least one frame must be given.
 
-    A column without anything in it has the type of the others. At least one frame must be given.
+    Columns of different types become values, or text if they are text and categories. A column without anything in it
+    has the type of the others.
     """
     if len(frames) == 1:
         return frames[0]
@@ -39,6 +46,8 @@ def together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
         if len(some) == 1:
             one = next(iter(some))
             frames = [frame.cast({name: one}) if frame.schema[name] == pl.Null else frame for frame in frames]
+        elif all(isinstance(one, _TEXTS) for one in some):
+            frames = [frame.cast({name: pl.String}) for frame in frames]
         else:
             frames = [frame.with_columns(values_from_column(frame.get_column(name))) for frame in frames]
     return pl.concat(frames, rechunk=False)
@@ -50,42 +59,90 @@ class Spill:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._frames: dict[tuple[str, int], list[pl.DataFrame]] = defaultdict(list)
-        self._files: dict[tuple[str, int], list[Path]] = defaultdict(list)
+        self._pieces: dict[tuple[str, int], list[_Piece]] = defaultdict(list)
 
     def put(self, name: str, number: int, frame: pl.DataFrame) -> None:
         """Put a frame down. One without rows is not kept."""
-        if not frame.height:
-            return
         if self._folder is None:
-            self._frames[name, number].append(frame)
-            return
-        files = self._files[name, number]
-        path = self._folder / f"{name}-{number}-{len(files)}.arrow"
-        frame.write_ipc(path, compression="lz4")
-        files.append(path)
+            self._keep(name, number, frame)
+        else:
+            self._write(name, number, *_physical(frame))
 
     def share(self, name: str, frame: pl.DataFrame, number: str) -> None:
         """Put the rows of a frame down by the number in one of its columns, which they lose."""
         if not frame.height:
             return
-        parts = frame.partition_by(number, as_dict=True, include_key=False, maintain_order=True)
+        written, coded = (frame, frame.clear()) if self._folder is None else _physical(frame)
+        parts = written.partition_by(number, as_dict=True, include_key=False, maintain_order=True)
         for key, part in parts.items():
-            self.put(name, int(key[0]), part)
+            if self._folder is None:
+                self._keep(name, int(key[0]), part)
+            else:
+                self._write(name, int(key[0]), part, coded)
+
+    def _keep(self, name: str, number: int, frame: pl.DataFrame) -> None:
+        if frame.height:
+            self._frames[name, number].append(frame)
+
+    def _write(self, name: str, number: int, frame: pl.DataFrame, coded: pl.DataFrame) -> None:
+        if self._folder is None or not frame.height:
+            return
+        pieces = self._pieces[name, number]
+        stream = BytesIO()
+        frame.write_ipc_stream(stream, compression="uncompressed" if name in _RANDOM else "lz4")
+        with self._path(name, number).open("ab") as file:
+            first = file.tell()
+            file.write(stream.getbuffer())
+            pieces.append(_Piece(first, file.tell(), frame.schema, coded))
+
+    def _path(self, name: str, number: int) -> Path:
+        if self._folder is None:
+            raise ValueError("frames in memory have no files")
+        return self._folder / f"{name}-{number}.arrows"
 
     def numbers(self, name: str) -> list[int]:
         """The numbers under which there is something of this name, in order."""
-        keys = {*self._frames, *self._files}
+        keys = {*self._frames, *self._pieces}
         return sorted(number for one, number in keys if one == name)
 
     def get(self, name: str, number: int) -> list[pl.DataFrame]:
-        """The frames, in the order in which they were put down."""
-        files = self._files.get((name, number), ())
-        return [*self._frames.get((name, number), ()), *(pl.read_ipc(path) for path in files)]
+        """The rows in the order in which they were put down; frames of the same columns may have become one."""
+        found = list(self._frames.get((name, number), ()))
+        pieces = self._pieces.get((name, number))
+        if pieces:
+            written = self._path(name, number).read_bytes()
+            groups = groupby(pieces, lambda piece: (piece.schema, piece.coded.schema))
+            found += [_read(written, list(alike)) for _, alike in groups]
+        return found
 
     def take(self, name: str, number: int) -> list[pl.DataFrame]:
         """``get``, and forget them."""
         found = self.get(name, number)
         self._frames.pop((name, number), None)
-        for path in self._files.pop((name, number), ()):
-            path.unlink()
+        if self._pieces.pop((name, number), ()):
+            self._path(name, number).unlink()
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A frame in a file, from one byte up to another. Its categories are numbers there; ``coded`` has these columns
+    without rows: the texts of categories only live as long as a column does.
+    """
+
+    first: int
+    end: int
+    schema: pl.Schema
+    coded: pl.DataFrame
+
+
+def _physical(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    coded = [column for column in frame.get_columns() if isinstance(column.dtype, _CODED)]
+    numbers = frame.with_columns(column.to_physical() for column in coded)
+    return numbers, pl.DataFrame([column.clear() for column in coded])
+
+
+def _read(written: bytes, pieces: Sequence[_Piece]) -> pl.DataFrame:
+    frames = [pl.read_ipc_stream(written[piece.first : piece.end]) for piece in pieces]
+    coded = pieces[0].coded.schema
+    return pl.concat(frames, rechunk=False).with_columns(pl.col(name).cat.to(dtype) for name, dtype in coded.items())

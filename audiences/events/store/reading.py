@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import polars as pl
 
@@ -15,6 +17,7 @@ from audiences.events.needs import EventNeeds, column_name
 from audiences.events.rejects import Rejects
 from audiences.events.rows import Accepted, read_rows
 from audiences.events.store.homes import Homes
+from audiences.events.store.interned import Interned
 from audiences.events.store.message_ids import keys_of
 from audiences.events.store.pieces import Spill, keepable, together
 from audiences.events.tables import Table
@@ -31,7 +34,8 @@ ROW: Final = (
     "source_id",
     "content",
 )
-"""What is kept of a row of a needed event, next to its values."""
+"""What is kept of a row of a needed event, next to its values. ``event`` is an Enum of the needed names; the user id
+and the anonymous id are null where the identity tells them."""
 
 OTHER: Final = ("place", "identity", "timestamp", "user_id", "anonymous_id")
 """What is kept of another row: that somebody was seen. The ids only where a profile id is with them."""
@@ -75,15 +79,14 @@ class Reading:
 
     def put_down(self, spill: Spill, cut: Cut, homes: Homes, rejects: Rejects, count: Callable[[int], None]) -> Read:
         """Puts all rows down: ``rows`` and ``others`` by bucket, ``calls`` under 0, ``keys`` by part."""
-        waiting = _Waiting(spill, cut, homes)
         rows = accepted = 0
-        for table, first in zip(self._tables, self._firsts, strict=False):
-            for batch in _batches(table, self._needs, rejects):
-                waiting.add(self._frames(batch, first))
-                rows += batch.height
-                accepted += batch.rows.height
-                count(rows)
-        waiting.put_down()
+        with _Waiting(spill, cut, homes) as waiting:
+            for table, first in zip(self._tables, self._firsts, strict=False):
+                for batch in _batches(table, self._needs, rejects):
+                    waiting.add(self._frames(batch, first))
+                    rows += batch.height
+                    accepted += batch.rows.height
+                    count(rows)
         return Read(rows, accepted)
 
     def again(self, places: pl.Series) -> pl.DataFrame:
@@ -100,32 +103,51 @@ class Reading:
         return pl.concat(found)
 
     def _frames(self, batch: Accepted, first: int) -> dict[str, pl.DataFrame]:
-        is_needed = batch.rows.get_column("event").is_in(list(self._needs.events)).fill_null(False)
+        events = batch.rows.get_column("event").cast(pl.Enum(sorted(self._needs.events)), strict=False)
+        is_needed = events.is_not_null()
         is_call = batch.rows.get_column("type").is_in(["identify", "group"])
         without_id = batch.rows.get_column("message_id").is_null()
         told = is_call | (without_id & is_needed)
         texts = batch.texts(told).select(
             "row", "traits", content=pl.when(pl.col("message_id").is_null()).then(content())
         )
-        rows = batch.rows.with_columns(place=pl.col("row") + first)
+        rows = batch.rows.with_columns(events, (pl.col("row") + first).alias("place"))
         with_texts = rows.filter(told).hstack(texts.drop("row"))
+        needed = rows.filter(is_needed)
         if not (without_id & is_needed).any():
-            needed = rows.filter(is_needed).with_columns(content=pl.lit(None, dtype=pl.String))
+            needed = needed.with_columns(content=pl.lit(None, dtype=pl.String))
         else:
-            needed = rows.filter(is_needed).join(
-                texts.select("row", "content"), on="row", how="left", maintain_order="left"
-            )
+            needed = needed.join(texts.select("row", "content"), on="row", how="left", maintain_order="left")
         values = batch.values(self._needs, is_needed).filter(is_needed)
         named = pl.col("profile_id").is_not_null()
         others = rows.filter(~is_needed).with_columns(
             pl.when(named).then("user_id").alias("user_id"), pl.when(named).then("anonymous_id").alias("anonymous_id")
         )
         return {
-            "rows": needed.select(ROW).hstack([keepable(column) for column in values.get_columns()]),
+            "rows": needed.select(ROW)
+            .with_columns(_untold(needed))
+            .hstack([keepable(column) for column in values.get_columns()]),
             "others": others.select(OTHER),
-            "calls": with_texts.filter(pl.col("type").is_in(["identify", "group"])).select(CALL),
+            "calls": with_texts.filter(is_call.filter(told)).select(CALL),
             "keys": keys_of(batch, first),
         }
+
+
+def _untold(rows: pl.DataFrame) -> list[pl.Series]:
+    """The user id and the anonymous id where the identity doesn't tell them already."""
+    has_profile, has_user = (rows.get_column(name).is_not_null() for name in ("profile_id", "user_id"))
+    return rows.select(
+        pl.when(has_profile).then("user_id").alias("user_id"),
+        pl.when(has_profile | has_user).then("anonymous_id").alias("anonymous_id"),
+    ).get_columns()
+
+
+def told_ids(identity: pl.Expr) -> list[pl.Expr]:
+    """``user_id`` and ``anonymous_id`` of rows as ``put_down`` leaves them, with what their identity tells."""
+    return [
+        pl.coalesce(name, pl.when(identity.str.starts_with(f"{name}:")).then(identity.str.strip_prefix(f"{name}:")))
+        for name in ("user_id", "anonymous_id")
+    ]
 
 
 def _batches(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[Accepted]:
@@ -133,31 +155,63 @@ def _batches(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[Acce
 
 
 class _Waiting:
-    """Many batches at once: a file for each batch and bucket would be very many files."""
+    """Many batches at once: a file for each batch and bucket would be very many files.
+
+    They are put down by a thread, while the next ones are read; one after the other, so that their order stays.
+    """
 
     def __init__(self, spill: Spill, cut: Cut, homes: Homes) -> None:
         self._spill, self._cut, self._homes = spill, cut, homes
         self._frames: dict[str, list[pl.DataFrame]] = {}
         self._rows = 0
+        self._interned = Interned()
+        self._worker = ThreadPoolExecutor(1) if cut.buckets > 1 else None
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._hand_over()
+                self._wait()
+        finally:
+            if self._worker:
+                self._worker.shutdown(cancel_futures=True)
 
     def add(self, frames: dict[str, pl.DataFrame]) -> None:
         for name, frame in frames.items():
             self._frames.setdefault(name, []).append(frame)
         self._rows += frames["rows"].height + frames["others"].height
         if self._rows >= self._cut.rows_at_once:
-            self.put_down()
+            self._hand_over()
 
-    def put_down(self) -> None:
-        for name, frames in self._frames.items():
-            frame = together(frames)
+    def _hand_over(self) -> None:
+        self._wait()
+        frames, self._frames, self._rows = self._frames, {}, 0
+        if self._worker is None:
+            self.put_down(frames)
+        else:
+            self._last = self._worker.submit(self.put_down, frames)
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
+
+    def put_down(self, frames: dict[str, list[pl.DataFrame]]) -> None:
+        for name in list(frames):
+            frame = together(frames.pop(name))
             if name == "calls":
                 self._spill.put(name, 0, frame)
-            elif name == "keys":
+                continue
+            frame = self._interned.of(frame)
+            if name == "keys":
                 self._share(name, frame, self._cut.parts, lambda frame: frame.get_column("hash") % self._cut.parts)
             else:
                 self._share(name, frame, self._cut.buckets, lambda frame: self._homes.buckets(frame["identity"]))
-        self._frames.clear()
-        self._rows = 0
 
     def _share(self, name: str, frame: pl.DataFrame, parts: int, number: Callable[[pl.DataFrame], pl.Series]) -> None:
         if parts == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,13 +14,14 @@ from audiences.events.buckets import Form
 from audiences.events.encoding import decoded
 from audiences.events.instants import INSTANT
 from audiences.events.needs import EventNeeds, column_name
-from audiences.events.store.base import encode, homes_of, in_order, read_forms, sorted_by
+from audiences.events.store.base import homes_of, in_order, read_forms, sorted_by
 from audiences.events.store.files import Files
 from audiences.events.store.homes import bucket_of
 from audiences.events.store.layout import Known, Layout, bucket_offsets
 from audiences.events.store.manifest import Generation, StoreManifest
 from audiences.events.store.pieces import Spill
-from audiences.events.store.reading import value_columns
+from audiences.events.store.reading import told_ids, value_columns
+from audiences.events.typed_encoding import encoded_column
 from audiences.events.universe import Universe
 from audiences.events.values import VALUE
 from audiences.language.tree import EACH
@@ -97,14 +98,15 @@ class StoredRows:
         base = self._manifest.base
         if not base.buckets[number].rows or rows.is_empty():
             return Part(rows, self.no_events(texts), {})
-        homes = homes_of(self._identities(0, number))
+        identities = self._identities(0, number)
+        homes = homes_of(identities)
         owners = pl.DataFrame({"home": self._universe.profiles.get_column("id").gather(rows)}).with_row_index("owner")
         owner = homes.join(owners, on="home", how="left", maintain_order="left").get_column("owner")
         columns = ["home", "event", "timestamp", "place", "source_id", *self._texts(texts), *self._columns]
         found = self._scan(base, number, names)
         if owner.null_count() > len(owner) // 2:
             found = found.filter(pl.col("home").is_in(owner.is_not_null().arg_true().implode()))
-        frame = found.select(columns).collect()
+        frame = _with_told_ids(found, columns, identities)
         frame = frame.with_columns(owner=owner.gather(frame.get_column("home")), event=self._event(frame)).drop("home")
         if owner.null_count():
             frame = frame.filter(pl.col("owner").is_not_null())
@@ -135,7 +137,7 @@ class StoredRows:
         columns = ["owner", "event", "timestamp", "source_id", *self._texts(texts), *self._columns]
         frame = events.select(pl.col(columns).gather(order.gather(by_event)))
         frame = frame.insert_column(3, by_event.cast(pl.UInt32).alias("place"))
-        coded = {name: encode(frame.get_column(name)) for name in self._columns}
+        coded = {name: encoded_column(frame.get_column(name)) for name in self._columns}
         frame = frame.with_columns(column for column, _ in coded.values())
         return Part(rows, frame, {name: form for name, (_, form) in coded.items() if form is not None})
 
@@ -163,8 +165,8 @@ class StoredRows:
                 return None
             found = found.filter(pl.col("home").is_in(codes.implode()))
         owners = identities.join(self._universe.owners, on="identity", how="left", maintain_order="left")
-        columns = ["identity", "event", "timestamp", "source_id", *TEXTS, *self._columns]
-        frame = found.select(columns).collect()
+        columns = ["event", "timestamp", "source_id", *TEXTS, *self._columns, "identity"]
+        frame = _with_told_ids(found, columns, identities)
         forms = self._forms(generation, number)
         values = [decoded(frame.get_column(name), forms.get(name)) for name in self._columns]
         row = owners.get_column("owner").gather(frame.get_column("identity"))
@@ -217,6 +219,16 @@ class StoredRows:
         schema |= {name: pl.String() for name in self._texts(texts)}
         schema |= {name: pl.List(VALUE) if name in self._lists else VALUE for name in self._columns}
         return pl.DataFrame(schema=schema)
+
+
+def _with_told_ids(found: pl.LazyFrame, columns: Sequence[str], identities: pl.DataFrame) -> pl.DataFrame:
+    """Some columns of the rows of a bucket of these identities."""
+    ids = [name for name in ("user_id", "anonymous_id") if name in columns]
+    if not ids:
+        return found.select(columns).collect()
+    frame = found.select(list(dict.fromkeys([*columns, "user_id", "anonymous_id", "identity"]))).collect()
+    identity = identities.get_column("identity").gather(frame.get_column("identity"))
+    return frame.with_columns(told_ids(pl.lit(identity))).select(columns)
 
 
 def with_values(part: Part) -> pl.DataFrame:
