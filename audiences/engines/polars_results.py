@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from audiences.definitions.computation import Computation, JSONValue, Kind, Level, Missing
-from audiences.engines.polars_columns import Column
+from audiences.engines.polars_columns import Column, arrays
 from audiences.engines.polars_conditions import Rows, Scope, holds
 from audiences.engines.polars_profiles import ANONYMOUS, ID, Profiles, ProfileScope
 from audiences.events.values import VALUE, value_expression, value_of, values_from_column
@@ -27,7 +27,12 @@ def computed(computation: Computation, profiles: Profiles, scope: ProfileScope) 
         return Column(membership(holds(expression, scope), computation, profiles))
     if isinstance(expression, CONDITIONS):
         raise TypeError(f"{computation.key}: a trait is a value")
-    return with_default(profiles.column(scope.stored(expression)), computation.default)
+    return with_default(one_value(profiles.column(scope.stored(expression))), computation.default)
+
+
+def one_value(column: Column) -> Column:
+    """Several values through ``$`` are one array: as such they are kept, and seen by definitions that use them."""
+    return Column(arrays(column.values)) if column.values.dtype == pl.List(VALUE) else column
 
 
 def membership(condition: pl.Expr, computation: Computation, profiles: Profiles) -> pl.Series:

@@ -13,7 +13,7 @@ import pytest
 
 import naive
 from audiences.definitions.computation import Kind
-from fakes import AS_OF, computation, moment, values
+from fakes import AS_OF, computation, moment, snapshots, values
 from funnel_events import HOUR, TICK, Event, event
 
 NOTHING: Final = None
@@ -245,6 +245,18 @@ def test_plain_python_agrees(case: Case) -> None:
     definition = naive.Definition("it", item.expression, audience=item.kind is Kind.AUDIENCE)
     events = [one | {"timestamp": moment(one)} for one in case.events]
     assert naive.evaluate([definition], [profile(case)], events, AS_OF)["it"].get("p") == case.expected
+
+
+def test_a_computed_list_is_one_array_for_those_that_use_it() -> None:
+    """It was still a column of lists there: a path into it failed, and comparisons asked each of its elements."""
+    items = [
+        computation("list", "trait('tags.$')"),
+        computation("inside", "trait('list.$')"),
+        computation("whole", "trait('list').contains('\"b\"')"),
+    ]
+    people = [{"id": "p", "traits": {"tags": ["a", "b"]}}, {"id": "q", "traits": {"tags": None}}]
+    array = '["a","b"]'
+    assert snapshots(items, (), people) == {"list": {"p": array}, "inside": {"p": array}, "whole": {"p": "true"}}
 
 
 def profile(case: Case) -> dict[str, Any]:
