@@ -77,6 +77,10 @@ class PolarsEngine:
             raise NotYetError(problems=refused)
         known = Known(plan, given or {})
         stages = plan.stages()
+        computed = {
+            Level.USER: lambda: prepared.profiles.get_column("id"),
+            Level.ACCOUNT: lambda: prepared.accounts().get_column("account_id"),
+        }
         done, total = 0, sum(height(stage, prepared) for stage in stages)
         for number, stage in enumerate(stages):
             used = {key for later in stages[number + 1 :] for key in later.uses}
@@ -88,7 +92,8 @@ class PolarsEngine:
                 done += len(ids)
                 if progress is not None:
                     progress(done, total)
-            known.snapshots |= {key: kept.whole(key) for key in kept.keys}
+            for key in kept.keys:
+                known.snapshots[key] = overlaid(known.snapshots.get(key), kept.whole(key), computed[stage.level]())
         return known.meter.costs()
 
 
@@ -109,6 +114,13 @@ class Snapshots:
         """The snapshot of a computation, sorted by id."""
         whole = pl.concat([SNAPSHOT.to_frame(), *self._frames[key]])
         return whole if whole.get_column(ID).is_sorted() else whole.sort(ID)
+
+
+def overlaid(before: pl.DataFrame | None, now: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """A snapshot of which the values of some ids were computed anew; ``before`` has those of all others, if any."""
+    if before is None:
+        return now
+    return pl.concat([before.filter(~pl.col(ID).is_in(ids.implode())), now]).sort(ID)
 
 
 Values = tuple[pl.Series, dict[str, pl.Series]]

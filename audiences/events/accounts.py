@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
@@ -84,21 +84,29 @@ def event_account() -> pl.Expr:
 class Dealing:
     """How much is held in memory while the events of users are dealt out to buckets of accounts.
 
-    ``shelf`` is where they are put down; ``weights`` how many events each profile of the universe has (None: not
-    known, one bucket for all); ``rows_in_bucket`` and ``most_buckets`` bound the buckets.
+    ``shelf`` is where they are put down; ``weights`` say how many events each profile of the universe has (None: not
+    known, one bucket for all), or about how many everyone has; ``rows_in_bucket`` and ``most_buckets`` bound the
+    buckets.
     """
 
     shelf: Shelf
-    weights: pl.Series | None = None
+    weights: Callable[[], pl.Series] | int | None = None
     rows_in_bucket: int = 0
     most_buckets: int = 1
+
+    def evenly(self, events: int) -> Dealing:
+        """The same, where everyone has about so many events."""
+        return replace(self, weights=None if self.weights is None else events)
 
     def cut(self, profiles: pl.DataFrame, accounts: pl.Series) -> BucketPlan:
         """Cuts accounts, ids in order, by the number of events of their users. ``profiles`` is the universe."""
         if self.weights is None:
             return BucketPlan((0,), len(accounts))
         users = users_of_accounts(profiles)
-        events = users.with_columns(events=self.weights.gather(users.get_column("row")))
+        if isinstance(self.weights, int):
+            events = users.with_columns(events=pl.lit(self.weights, pl.Int64))
+        else:
+            events = users.with_columns(events=self.weights().gather(users.get_column("row")))
         sizes = (
             accounts.alias("account")
             .to_frame()

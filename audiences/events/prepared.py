@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 import polars as pl
 
@@ -54,25 +55,34 @@ class PreparedInputs:
 
     def __init__(
         self,
-        profiles: pl.DataFrame,
+        profiles: Callable[[], pl.DataFrame],
         rejects: Rejects,
         statistics: Statistics,
         *,
         needs: EventNeeds,
-        plan: BucketPlan,
+        plan: BucketPlan | None,
         events: Callable[[int], pl.DataFrame],
         accounts: Callable[[], pl.DataFrame],
         close: Callable[[], None],
         dealing: Dealing | None = None,
         shows: bool = False,
     ) -> None:
-        self.profiles = profiles
+        self._universe = profiles
         self.rejects = rejects
         self.statistics = statistics
-        self._needs, self._plan, self._events = needs, plan, events
+        self._needs, self._given_plan, self._events = needs, plan, events
         self._accounts, self._close = accounts, close
         self._dealing = dealing or Dealing(Shelf(None))
         self._shows = shows
+
+    @cached_property
+    def profiles(self) -> pl.DataFrame:
+        """The universe, sorted by id; see above."""
+        return self._universe()
+
+    @cached_property
+    def _plan(self) -> BucketPlan:
+        return self._given_plan or BucketPlan((0,), self.profiles.height)
 
     def buckets(self) -> Iterator[Bucket]:
         """Every profile in exactly one bucket; at least one bucket, even if it is empty."""
@@ -100,7 +110,7 @@ class PreparedInputs:
             numbers = pl.int_range(pl.len()).cast(pl.String)
             events = events.with_columns(value_expression("string", numbers).alias(mark))
         return PreparedInputs(
-            rows.drop("row"),
+            lambda: rows.drop("row"),
             self.rejects,
             self.statistics,
             needs=self._needs,
@@ -140,7 +150,7 @@ class PreparedInputs:
         """Remove the temporary folder, if there is one."""
         self._close()
 
-    def __enter__(self) -> PreparedInputs:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

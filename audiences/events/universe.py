@@ -40,16 +40,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """``profiles`` (``UNIVERSE``, sorted by id); ``owners``: ``identity``, ``owner`` (row of ``profiles``,
-    UInt32); ``owned``: ``identity``, ``profile`` (id, also of profiles that are left out); ``calls`` with their
-    ``profile``; ``conflicts``: identities on events that several profiles hold.
+    """``profiles`` (``UNIVERSE``, sorted by id); ``held`` (``IDENTIFIERS``): who holds what by the tables, also of
+    profiles that are left out; ``conflicts``: identities on events that several profiles hold.
     """
 
     profiles: pl.DataFrame
-    owners: pl.DataFrame
-    calls: pl.DataFrame
+    held: pl.DataFrame
     conflicts: int
-    owned: pl.DataFrame
 
 
 def make_universe(table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame) -> Universe:
@@ -82,9 +79,7 @@ def make_universe(table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame) ->
         .select(list(UNIVERSE))
         .sort("id")
     )
-    places = profiles.select(profile="id").with_row_index("owner")
-    owner = owned.join(places, on="profile").select("identity", "owner")
-    return Universe(profiles, owner, calls, conflicts, owned)
+    return Universe(profiles, held, conflicts)
 
 
 def _companion_identifiers(companions: pl.DataFrame, known: pl.Series) -> pl.DataFrame:

@@ -35,13 +35,17 @@ NOWHERE: Final = ""
 """The home of rows that the hash of an identity has brought to a wrong bucket: nobody's."""
 
 
+FindHomes = Callable[[int], Homes]
+"""Finds the homes of identities, in a number of buckets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ingest:
     """What is read, and for what: ``known`` are the generations there are already, ``kept`` whether more can follow."""
 
     tables: Sequence[Table]
     needs: EventNeeds
-    identifiers: pl.DataFrame
+    homes: FindHomes
     cut: Cut
     known: Sequence[Generation] = ()
     kept: bool = False
@@ -57,7 +61,7 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     """
     rejects = Rejects()
     reading = Reading(ingest.tables, ingest.needs)
-    homes = Homes(ingest.identifiers, ingest.cut.buckets)
+    homes = ingest.homes(ingest.cut.buckets)
     read = reading.put_down(spill, ingest.cut, homes, rejects, ingest.count)
     indexes: list[str] = []
 
@@ -91,12 +95,18 @@ def _known_copies(files: Files, known: Sequence[Generation], part: int, parts: i
     return pl.concat(lost).unique()
 
 
+def no_homes() -> pl.Series:
+    """The homes in a bucket without rows."""
+    return pl.Series("home", dtype=pl.String)
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A bucket, its ``IDENTITIES`` and ``COMPANIONS``."""
+    """A bucket, its ``IDENTITIES``, homes and ``COMPANIONS``."""
 
     bucket: Bucket
     identities: pl.DataFrame = field(default_factory=IDENTITIES.to_frame)
+    homes: pl.Series = field(default_factory=no_homes)
     companions: Sequence[pl.DataFrame] = ()
 
 
@@ -106,6 +116,7 @@ class _Writer:
     def __init__(self, files: Files, name: str, events: Sequence[str], lost: Lost, homes: Homes) -> None:
         self._files, self._name, self._events, self._lost, self._homes = files, name, events, lost, homes
         self._identities: list[pl.DataFrame] = [IDENTITIES.to_frame()]
+        self._found_homes: list[pl.Series] = [no_homes()]
         self._companions: list[pl.DataFrame] = [COMPANIONS.to_frame()]
 
     def write_all(self, spill: Spill, buckets: int) -> list[Bucket]:
@@ -120,6 +131,7 @@ class _Writer:
                 pool.shutdown(cancel_futures=True)  # where one fails, or the user stops it, the others aren't begun
         for one in written:
             self._identities.append(one.identities)
+            self._found_homes.append(one.homes)
             self._companions += one.companions
         return [one.bucket for one in written]
 
@@ -140,15 +152,15 @@ class _Writer:
         home = self._homes.homes(identities.get_column("identity"), number).fill_null(NOWHERE)
         identities = identities.with_columns(home=home).select(list(IDENTITIES))
         companions = [_companions(frame, None) for frame in others]
-        bucket = Bucket(identities=identities.height)
+        bucket, homes = Bucket(identities=identities.height), no_homes()
         if rows is not None:
             companions.append(_companions(rows, kept))
             if kept is None or len(kept):
                 title = f"{self._name}/bucket-{number:03}"
                 found = write_bucket(self._files, title, rows, identities, self._events, kept)
-                bucket = Bucket(rows=found.rows, first=found.first, last=found.last, identities=identities.height)
+                bucket, homes = found.bucket(identities), found.homes
         own = pl.when(pl.col("home") != pl.col("identity")).then("home").alias("home")
-        return _Written(bucket, identities.with_columns(own), companions)
+        return _Written(bucket, identities.with_columns(own), homes, companions)
 
     def write_sums(self, spill: Spill) -> None:
         companions = pl.concat(self._companions).group_by(list(COMPANIONS)[:3]).agg(pl.col("first_seen").min())
@@ -157,6 +169,7 @@ class _Writer:
             "identity", "timestamp", "message_id", "content", nulls_last=True
         )
         self._files.write(f"{self._name}/identities", pl.concat(self._identities))
+        self._files.write(f"{self._name}/homes", pl.concat(self._found_homes).to_frame())
         self._files.write(f"{self._name}/companions", companions.sort(list(COMPANIONS)[:3], nulls_last=True))
         self._files.write(f"{self._name}/calls", found)
 

@@ -1,123 +1,147 @@
-"""Putting a store in order again: all generations as one base, by who owns what now, without reading the inputs."""
+"""Putting a store in order again, without reading the inputs: by who owns what now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from audiences.events.buckets import Coded, Form, Scaled
+from audiences.events.buckets import Scaled
 from audiences.events.encoding import decoded
 from audiences.events.scaling import unscaled
-from audiences.events.store.base import IDENTITIES, read_forms, write_bucket
-from audiences.events.store.build import COMPANIONS
+from audiences.events.store.base import IDENTITIES, SOURCE, TEXTS, Dictionary, StoredForm, bucket_forms, write_bucket
+from audiences.events.store.build import COMPANIONS, no_homes
 from audiences.events.store.files import Files
-from audiences.events.store.homes import bucket_of, own_home
-from audiences.events.store.layout import Known, bucket_offsets
+from audiences.events.store.homes import bucket_of
+from audiences.events.store.kept_universe import KeptUniverse
+from audiences.events.store.layout import generations
 from audiences.events.store.limits import Limits
 from audiences.events.store.manifest import Bucket, Generation, StoreManifest, commit, free_name
 from audiences.events.store.message_ids import index_part, write_index
 from audiences.events.store.pieces import Spill, together
 from audiences.events.store.working import working
-from audiences.events.universe import Universe
 
 
-def compact(
-    files: Files, folder: Path, manifest: StoreManifest, known: Known, universe: Universe, limits: Limits
-) -> StoreManifest:
+def compact(files: Files, folder: Path, manifest: StoreManifest, kept: KeptUniverse, limits: Limits) -> StoreManifest:
     """Writes one base with the rows of all generations, and makes it the newest store."""
-    name = free_name(folder, "base")
-    generations = (manifest.base, *manifest.later)
-    cut = limits.cut(sum(generation.rows for generation in generations))
-    identities = _identities(known, universe, cut.buckets)
-    buckets = []
+    base = _written(files, folder, free_name(folder, "base"), generations(manifest), manifest, kept, limits)
+    found = [file.model_copy(update={"generation": base.name}) for file in manifest.files]
+    return commit(folder, manifest.model_copy(update={"base": base, "later": (), "files": tuple(found)}))
+
+
+def gather(files: Files, folder: Path, manifest: StoreManifest, kept: KeptUniverse, limits: Limits) -> StoreManifest:
+    """Writes one generation with the rows of all that came later, and makes that the newest store."""
+    later = _written(files, folder, free_name(folder, "later"), manifest.later, manifest, kept, limits)
+    found = [
+        file if file.generation == manifest.base.name else file.model_copy(update={"generation": later.name})
+        for file in manifest.files
+    ]
+    return commit(folder, manifest.model_copy(update={"later": (later,), "files": tuple(found)}))
+
+
+def _written(
+    files: Files,
+    folder: Path,
+    name: str,
+    old: Sequence[Generation],
+    manifest: StoreManifest,
+    kept: KeptUniverse,
+    limits: Limits,
+) -> Generation:
+    """One generation of several."""
+    cut = limits.cut(sum(generation.rows for generation in old))
+    identities = _identities(files, old, kept, cut.buckets)
+    buckets, homes = [], [no_homes()]
     with working(folder, in_memory=cut.buckets == 1) as spill:
-        for place, generation in enumerate(generations):
-            for rows in _rows(files, manifest, generation, known.identities[place]):
+        for generation in old:
+            for rows in _rows(files, manifest, generation):
                 numbers = identities.select("identity", "number")
                 spill.share("rows", rows.join(numbers, on="identity", maintain_order="left"), "number")
         for number in range(cut.buckets):
             here = identities.filter(pl.col("number") == number)
-            buckets.append(_bucket(files, f"{name}/bucket-{number:03}", spill, number, here, manifest))
+            bucket, own = _bucket(files, f"{name}/bucket-{number:03}", spill, number, here, manifest)
+            buckets.append(bucket)
+            homes.append(own)
     home = pl.when(pl.col("home") != pl.col("identity")).then("home").alias("home")
     files.write(f"{name}/identities", identities.with_columns(home).select(list(IDENTITIES)))
-    files.write(f"{name}/companions", known.companions.sort(list(COMPANIONS)[:3], nulls_last=True))
+    files.write(f"{name}/homes", pl.concat(homes).to_frame())
+    names = list(COMPANIONS)[:3]
+    companions = pl.concat([files.mapped(f"{one.name}/companions") for one in old])
+    first = companions.group_by(names).agg(pl.col("first_seen").min())
+    files.write(f"{name}/companions", first.sort(names, nulls_last=True))
     order = ["identity", "timestamp", "message_id", "content"]
-    files.write(f"{name}/calls", known.calls.sort(order, nulls_last=True))
-    base = Generation(
-        name=name,
-        buckets=tuple(buckets),
-        parts=manifest.base.parts,
-        indexes=tuple(_indexes(files, name, manifest.base.parts, generations)),
-    )
-    return commit(folder, manifest.model_copy(update={"base": base, "later": ()}))
+    calls = pl.concat([files.mapped(f"{one.name}/calls") for one in old])
+    files.write(f"{name}/calls", calls.sort(order, nulls_last=True))
+    indexes = tuple(_indexes(files, name, manifest.base.parts, old))
+    return Generation(name=name, buckets=tuple(buckets), parts=manifest.base.parts, indexes=indexes)
 
 
-def _identities(known: Known, universe: Universe, buckets: int) -> pl.DataFrame:
+def _identities(files: Files, old: Sequence[Generation], kept: KeptUniverse, buckets: int) -> pl.DataFrame:
     """All identities with their homes as of now, sorted by bucket (``number``) and identity."""
-    own = own_home(pl.col("identity"))
-    held = pl.when(pl.col("home") != "").then("home")
-    merged = (
-        pl.concat(known.identities)
-        .group_by("identity")
-        .agg(held.drop_nulls().first(), pl.col("first_seen").min(), pl.col("events").sum())
-        .join(universe.owned, on="identity", how="left")
-        .with_columns(home=pl.coalesce("profile", "home", own))
-    )
-    number = bucket_of(merged.get_column("home"), buckets)
-    return merged.select(list(IDENTITIES)).with_columns(number=number).sort("number", "identity")
+    every = pl.concat([files.mapped(f"{one.name}/identities").select(list(IDENTITIES)) for one in old])
+    merged = every.group_by("identity").agg(pl.col("first_seen").min(), pl.col("events").sum())
+    home = kept.owners(merged.get_column("identity")).profiles
+    merged = merged.with_columns(home=home, number=bucket_of(home, buckets))
+    return merged.select(*IDENTITIES, "number").sort("number", "identity")
 
 
-def _rows(
-    files: Files, manifest: StoreManifest, generation: Generation, identities: pl.DataFrame
-) -> Iterator[pl.DataFrame]:
+def _rows(files: Files, manifest: StoreManifest, generation: Generation) -> Iterator[pl.DataFrame]:
     """The rows of each bucket of a generation, with names and identities in place of numbers."""
     covered = pl.Enum(manifest.coverage.events)
-    for number, (first, end) in enumerate(zip(offsets := bucket_offsets(generation), offsets[1:], strict=False)):
-        if not generation.buckets[number].rows:
+    every = files.mapped(f"{generation.name}/identities").get_column("identity")
+    first = 0
+    for number, bucket in enumerate(generation.buckets):
+        who = every.slice(first, bucket.identities)
+        first += bucket.identities
+        if not bucket.rows:
             continue
         name = f"{generation.name}/bucket-{number:03}"
-        frame = files.read(name)
-        who = identities.get_column("identity").slice(first, end - first)
-        values = [column for column, dtype in frame.schema.items() if ":" in column and not isinstance(dtype, pl.List)]
-        forms = read_forms(files, name, values)
+        frame = files.mapped(name)
+        forms = bucket_forms(files, name)
+        values = [column for column in frame.columns if ":" in column or column == SOURCE]
         columns = [_simple(frame.get_column(column), forms.get(column)) for column in values]
-        event, identity = (
-            frame.get_column("event").cast(pl.UInt32).cat.to(covered),
-            who.gather(frame.get_column("identity")),
-        )
-        yield frame.with_columns(*columns, event=event, identity=identity).drop("home")
+        source = columns.pop(values.index(SOURCE))
+        texts = files.scan_apart(f"{name}-texts").select(TEXTS).collect()
+        event = frame.get_column("event").cast(pl.UInt32).cat.to(covered)
+        identity = who.gather(frame.get_column("identity"))
+        keys = frame.select("timestamp", "place").with_columns(event=event, identity=identity)
+        yield keys.hstack(texts).with_columns(source.cast(pl.String).alias(SOURCE), *columns)
 
 
-def _simple(column: pl.Series, form: Form | None) -> pl.Series:
+def _simple(column: pl.Series, form: StoredForm | None) -> pl.Series:
     """A coded column as one of a simple type where that says the same, else of values."""
     match form:
-        case Scaled(places=0):
+        case None:
             return column
+        case Scaled(places=0):
+            return column.cast(pl.Int64)
         case Scaled(places=places):
-            return unscaled(column, places).alias(column.name)
-        case Coded(values=values) if (values.struct.field("kind") == "string").all():
-            return values.struct.field("text").gather(column).alias(column.name)
-    return decoded(column, form)
+            return unscaled(column.cast(pl.Int64), places).alias(column.name)
+        case Dictionary():
+            whole = form.whole()
+            codes = column.cast(pl.UInt32)
+            if whole.only_strings:
+                return whole.texts.gather(codes).alias(column.name)
+            return decoded(codes, whole)
 
 
 def _bucket(
     files: Files, name: str, spill: Spill, number: int, identities: pl.DataFrame, manifest: StoreManifest
-) -> Bucket:
+) -> tuple[Bucket, pl.Series]:
     frames = spill.take("rows", number)
     if not frames:
-        return Bucket(identities=identities.height)
+        return Bucket(identities=identities.height), no_homes()
     written = write_bucket(files, name, together(frames), identities, manifest.coverage.events)
-    return Bucket(rows=written.rows, first=written.first, last=written.last, identities=identities.height)
+    return written.bucket(identities), written.homes
 
 
-def _indexes(files: Files, name: str, parts: int, generations: tuple[Generation, ...]) -> Iterator[str]:
+def _indexes(files: Files, name: str, parts: int, old: Sequence[Generation]) -> Iterator[str]:
     """Writes the parts of one index of all message ids."""
     for part in range(parts):
         found = [
             index_part(files.root / title, part, parts)
-            for generation in generations
+            for generation in old
             for title in generation.indexes
             if generation.parts != parts or title.endswith(f"-{part:03}.arrow")
         ]
