@@ -247,7 +247,7 @@ def _compute(
             plan.needs,
             as_of=options.as_of,
             progress=lambda done, total: options.report("reading events", done, total),
-            store=_event_store(state, options),
+            store=_event_store(state, options, keeps=kept),
         ) as prepared,
     ):
         parts = _passes(plan, prepared, state, fingerprints, options)
@@ -354,17 +354,16 @@ def _keep(prepared: StoredInputs, draft: Draft, state: State, keep_history: time
 
 def _plainly(plan: Plan, inputs: Inputs, state: State, options: Options) -> StoredInputs:
     """The inputs as if there had been no run before."""
-    place = _event_store(state, options)
-    return inputs.prepare(plan.needs, as_of=options.as_of, store=replace(place, run_id=None) if place else None)
+    return inputs.prepare(plan.needs, as_of=options.as_of, store=_event_store(state, options, keeps=False))
 
 
-def _event_store(state: State, options: Options) -> Place | None:
+def _event_store(state: State, options: Options, *, keeps: bool) -> Place | None:
     """Where events are kept from run to run: next to a local state. A dry run writes nothing."""
     folder = local_folder(state.location)
     if not folder:
         return None
     run_id = state.manifest.run_id if state.manifest and not options.full else None
-    return Place(folder / EVENTS, writable=not options.dry_run, run_id=run_id)
+    return Place(folder / EVENTS, writable=not options.dry_run, keeps=keeps, run_id=run_id)
 
 
 def _accounts(plan: Plan, prepared: StoredInputs) -> pl.DataFrame | None:

@@ -22,11 +22,32 @@ def from_store(
     as_of: datetime = AS_OF,
     limits: Limits | None = None,
     writable: bool = True,
+    run: int | None = None,
 ) -> PreparedInputs:
-    """The inputs of ``folder/events``, through the store in ``folder/store``."""
+    """The inputs of ``folder/events``, through the store in ``folder/store``, as a ``run`` that is kept, if given."""
+    if run is not None:
+        return _of_run(folder, wanted, profiles, as_of, limits, run)
     inputs = open_inputs(InputFrames(events=str(folder / "events"), profiles=profiles))
     place = Place(folder / "store", writable=writable)
     return inputs.prepare(wanted, as_of=as_of, limits=limits, store=place)
+
+
+def _of_run(
+    folder: Path,
+    wanted: EventNeeds,
+    profiles: pl.DataFrame | None,
+    as_of: datetime,
+    limits: Limits | None,
+    run: int,
+) -> PreparedInputs:
+    inputs = open_inputs(InputFrames(events=str(folder / "events"), profiles=profiles))
+    before = None if run == 1 else f"{run - 1:032x}"
+    place = Place(folder / "store", keeps=True, run_id=before)
+    prepared = inputs.prepare(wanted, as_of=as_of, limits=limits, store=place)
+    assert prepared.keeper is not None
+    prepared.keeper.keep(run, f"{run:032x}")
+    prepared.keeper.clean(f"{run:032x}")
+    return prepared
 
 
 def read_afresh(

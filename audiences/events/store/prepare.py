@@ -58,10 +58,15 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the store is kept, and whether it may be written. ``run_id``: of the state's newest run."""
+    """Where the store is kept, and whether it may be written.
+
+    ``keeps``: what is seen is to be kept for the next run; ``run_id``: of the state's newest run, from which this one
+    goes on (None: from nothing).
+    """
 
     folder: Path
     writable: bool = True
+    keeps: bool = False
     run_id: str | None = None
 
 
@@ -146,7 +151,7 @@ class _Preparation:
     @cached_property
     def _before(self) -> Before | None:
         """What the newest run left, if it can be told."""
-        if self.place is None or not self.place.writable or self.place.run_id is None:
+        if self.place is None or not self.place.keeps or self.place.run_id is None:
             return None
         bases = Bases(self.place.folder)
         basis = bases.load(self.place.run_id)
@@ -187,7 +192,7 @@ class _Preparation:
         return lambda buckets: KeptHomes(kept, buckets)
 
     def _current(self, store: _Store, temporary: Path | None) -> Current:
-        kept = store.is_kept and self.place is not None
+        kept = store.is_kept and self.place is not None and self.place.keeps
         made = Made(Bases(self.place.folder).files(), Bases.new_folder()) if kept and self.place else None
         return current_universe(
             store.files,
@@ -225,7 +230,7 @@ class _Preparation:
         return Affected(self._before, current.kept, current.news, crossing, lambda: accounts.changes)
 
     def _keeper(self, store: _Store, current: Current, accounts: Accounts) -> Keeper | None:
-        if self.place is None or not store.is_kept:
+        if self.place is None or not store.is_kept or not self.place.keeps:
             return None
         return Keeper(
             folder=self.place.folder,
