@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from audiences.events.accounts import GROUP_ID, Dealing, deal
+from audiences.events.accounts import GROUP_ID, Dealing, Members, deal
 from audiences.events.buckets import Bucket, BucketPlan
 from audiences.events.documents import JsonDocument
 from audiences.events.encoding import encoded_columns
@@ -21,6 +21,7 @@ from audiences.events.values import VALUE, value_expression
 from audiences.language.tree import Path
 
 FIRST_COLUMNS: Final = ("owner", "event", "timestamp", "place", "source_id", "group_id")
+NOBODY: Final = pl.DataFrame(schema={"account_ids": pl.List(pl.String), "anonymous": pl.Boolean})
 SHOWN: Final = ("message_id", "user_id", "anonymous_id")
 """What is only there to be shown."""
 
@@ -119,22 +120,26 @@ class PreparedInputs:
         """
         return self._accounts()
 
-    def account_buckets(self, names: Collection[str]) -> Iterator[Bucket]:
+    def account_buckets(
+        self, names: Collection[str], columns: Collection[str] | None = None, *, in_order: bool = True
+    ) -> Iterator[Bucket]:
         """Every account in exactly one bucket, in the order of ids, with the events of all its users that have one of
         the ``names``; at least one bucket, even if it is empty. See ``Bucket``.
+
+        Of the columns of values there are at least ``columns`` (None: all). Without ``in_order`` events of one account
+        at the same time are in no particular order.
         """
         accounts = self.accounts()
-        ids = accounts.get_column("account_id")
-        plan = self._dealing.cut(self.profiles, ids)
-        dealt = deal(self._dealt(names) if names else (), names, ids, plan, self._dealing.shelf)
-        for (first, height), events in zip(plan.slices(), dealt, strict=True):
+        users = self.profiles.select("account_ids", anonymous=is_anonymous()) if names else NOBODY
+        members = Members.of(users, accounts.get_column("account_id"))
+        parts = self._dealt(names, columns, in_order) if names else ()
+        for (first, height), events in deal(parts, names, members, self._dealing):
             yield encoded_bucket(events, self._account_rows(accounts.slice(first, height)))
 
-    def _dealt(self, names: Collection[str]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """The events of each bucket as they are read, at least those with one of the names, and their profiles."""
-        profiles = self.profiles.select("account_ids", anonymous=is_anonymous()).with_row_index("row")
-        for number, (first, height) in enumerate(self._plan.slices()):
-            yield self._events(number), profiles.slice(first, height)
+    def _dealt(self, names: Collection[str], columns: Collection[str] | None, in_order: bool) -> Iterator[pl.DataFrame]:
+        """The events of each bucket as they are read, at least those with one of the names."""
+        for number, _ in enumerate(self._plan.slices()):
+            yield self._events(number)
 
     def close(self) -> None:
         """Remove the temporary folder, if there is one."""

@@ -11,6 +11,7 @@ from audiences.events.calls import latest_traits, memberships
 from audiences.events.identifiers import EXTERNAL_IDS, IDENTIFIERS, external_ids
 from audiences.events.instants import INSTANT
 from audiences.events.profiles import ProfilesTable, inverse
+from audiences.events.text_places import joined_by_text
 
 UNIVERSE: Final = pl.Schema(
     {
@@ -206,20 +207,6 @@ class Everyone:
     def of_table(self, values: pl.Series) -> pl.Series:
         """A value for each row of the table as one for each profile; null for an implicit one."""
         return values if self.table_rows is None else values.gather(self.table_rows)
-
-
-def joined_by_text(texts: pl.Series, known: pl.Series) -> pl.Series:
-    """The place of each text among the known ones (UInt32), which are different; null where it isn't one of them.
-
-    Hashes are joined in half the time of texts. Texts with the same hash are not always the same, so that is looked at
-    afterwards.
-    """
-    hashes = known.hash().to_frame("hash").with_row_index("place")
-    found = texts.hash().to_frame("hash").join(hashes, on="hash", how="left", maintain_order="left").get_column("place")
-    if len(found) == len(texts) and (known.gather(found) == texts).all():  # null: not found
-        return found
-    numbered = known.to_frame("text").with_row_index("place")
-    return texts.to_frame("text").join(numbered, on="text", how="left", maintain_order="left").get_column("place")
 
 
 # ── what there is of them ───────────────────────────────────────────────────────────────────────────────────

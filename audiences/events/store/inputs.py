@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from functools import cached_property
+from typing import Final
 
 import polars as pl
 
-from audiences.events.accounts import Dealing
+from audiences.events.accounts import ORDER, Dealing
 from audiences.events.buckets import Bucket, BucketPlan
-from audiences.events.identifiers import is_anonymous
-from audiences.events.needs import EventNeeds
+from audiences.events.needs import EventNeeds, column_name
 from audiences.events.prepared import PreparedInputs, Statistics
 from audiences.events.rejects import Rejects
 from audiences.events.store.rows import TEXTS, Part, StoredRows, with_values
 from audiences.events.values import value_expression
+
+_OF_VALUES: Final = (column_name("property", ()), column_name("context", ()))
 
 
 class StoredInputs(PreparedInputs):
@@ -91,16 +92,20 @@ class StoredInputs(PreparedInputs):
         empty = _as_read(Part(pl.Series([], dtype=pl.UInt32), self._rows.no_events(TEXTS), {}))
         return pl.concat([empty, *(_as_read(part).select(empty.columns) for part in parts)])
 
-    @cached_property
-    def _members(self) -> pl.DataFrame:
-        return self.profiles.select("account_ids", anonymous=is_anonymous()).with_row_index("row")
-
-    def _dealt(self, names: Collection[str]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for part in self._parts(events=names):
-            yield _as_read(part), self._members.select(pl.all().gather(part.rows))
+    def _dealt(self, names: Collection[str], columns: Collection[str] | None, in_order: bool) -> Iterator[pl.DataFrame]:
+        for number in self._rows.numbers:
+            part = self._rows.part(number, events=names, texts=ORDER if in_order else ())
+            yield _as_read(part if columns is None else _only(part, columns))
 
     def _profile_rows(self, rows: pl.Series) -> pl.DataFrame:
         return self._of_universe(self.profiles.select(pl.all().gather(rows)))
+
+
+def _only(part: Part, columns: Collection[str]) -> Part:
+    """A part with these columns of values only."""
+    left_out = [name for name in part.events.columns if name.startswith(_OF_VALUES) and name not in columns]
+    forms = {name: form for name, form in part.forms.items() if name in columns}
+    return Part(part.rows, part.events.drop(left_out), forms)
 
 
 def _as_read(part: Part) -> pl.DataFrame:
