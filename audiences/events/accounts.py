@@ -130,16 +130,21 @@ class Members:
 
     @classmethod
     def of(cls, profiles: pl.DataFrame, ids: pl.Series) -> Members:
-        """In: ``account_ids`` and ``anonymous`` of each profile; the ids of all accounts, among which these are."""
-        account = joined_by_text(users_of_accounts(profiles).get_column("account"), ids)
-        number = profiles.get_column("account_ids").list.len().fill_null(0).cast(pl.UInt32)
-        return cls(number.cum_sum() - number, number, account, profiles.get_column("anonymous"), ids)
+        """In: ``account_ids`` and ``anonymous`` of each profile; the ids of accounts: there may be others, too."""
+        users = users_of_accounts(profiles)
+        account = joined_by_text(users.get_column("account"), ids)
+        runs = users.get_column("row").filter(account.is_not_null()).rle().struct.unnest()
+        number = pl.zeros(profiles.height, dtype=pl.UInt32, eager=True)
+        number = number.scatter(runs.get_column("value"), runs.get_column("len").cast(pl.UInt32))
+        return cls(number.cum_sum() - number, number, account.drop_nulls(), profiles.get_column("anonymous"), ids)
 
     def sums(self, numbers: pl.Series) -> pl.Series:
         """The sum of numbers of profiles (Int64) for each account."""
-        users = pl.int_range(len(self.number), dtype=pl.UInt32, eager=True)
-        user = users.to_frame("user").select(pl.col("user").repeat_by(self.number))
-        user = user.explode("user", empty_as_null=False, keep_nulls=False).to_series()
+        users = pl.DataFrame({"user": pl.int_range(len(self.number), dtype=pl.UInt32, eager=True)})
+        each = users.select(pl.col("user").repeat_by(self.number)).explode(
+            "user", empty_as_null=False, keep_nulls=False
+        )
+        user = each.get_column("user")
         frame = pl.DataFrame({"account": self.account, "number": numbers.gather(user)})
         found = frame.group_by("account").agg(pl.col("number").sum())
         zeros = pl.zeros(len(self.ids), dtype=pl.Int64, eager=True)
