@@ -167,16 +167,13 @@ class PreparedInputs:
         return encoded_bucket(moved, profiles)
 
     def _profiles(self, first: int, height: int) -> pl.DataFrame:
-        return self._of_universe(self.profiles.slice(first, height))
-
-    def _of_universe(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Profiles as a bucket has them."""
+        rows = self.profiles.slice(first, height)
         frame = rows.select("id", "account_ids", anonymous=is_anonymous())
-        return _with_traits(frame, rows.get_column("traits"), self._needs.traits)
+        return with_traits(frame, lambda: rows.get_column("traits"), self._needs.traits)
 
     def _account_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
-        frame = rows.select(id="account_id")
-        return _with_traits(frame, rows.get_column("traits"), self._needs.account_traits)
+        return with_traits(rows.select(id="account_id"), lambda: rows.get_column("traits"), self._needs.account_traits)
 
 
 def encoded_bucket(events: pl.DataFrame, profiles: pl.DataFrame) -> Bucket:
@@ -187,8 +184,9 @@ def encoded_bucket(events: pl.DataFrame, profiles: pl.DataFrame) -> Bucket:
     return Bucket(coded, profiles, forms)
 
 
-def _with_traits(frame: pl.DataFrame, texts: pl.Series, paths: Collection[Path]) -> pl.DataFrame:
+def with_traits(frame: pl.DataFrame, texts: Callable[[], pl.Series], paths: Collection[Path]) -> pl.DataFrame:
+    """Profiles or accounts with a column for each path into their traits, whose JSON ``texts`` are only made for it."""
     if not paths:
         return frame
-    traits = JsonDocument(texts)
+    traits = JsonDocument(texts())
     return frame.with_columns(traits.values(path).alias(column_name("trait", path)) for path in sorted(paths))

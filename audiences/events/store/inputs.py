@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import cached_property
 from typing import Final
 
 import polars as pl
 
 from audiences.events.accounts import ORDER, Dealing
 from audiences.events.buckets import Bucket, BucketPlan
+from audiences.events.identifiers import is_anonymous
 from audiences.events.needs import EventNeeds, column_name
-from audiences.events.prepared import PreparedInputs, Statistics
+from audiences.events.prepared import PreparedInputs, Statistics, with_traits
 from audiences.events.rejects import Rejects
 from audiences.events.store.rows import TEXTS, Part, StoredRows, with_values
 from audiences.events.values import value_expression
@@ -97,8 +99,14 @@ class StoredInputs(PreparedInputs):
             part = self._rows.part(number, events=names, texts=ORDER if in_order else ())
             yield _as_read(part if columns is None else _only(part, columns))
 
+    @cached_property
+    def _people(self) -> pl.DataFrame:
+        return self.profiles.select("id", "account_ids", anonymous=is_anonymous())
+
     def _profile_rows(self, rows: pl.Series) -> pl.DataFrame:
-        return self._of_universe(self.profiles.select(pl.all().gather(rows)))
+        """Profiles as a bucket has them."""
+        people = self._people.select(pl.all().gather(rows))
+        return with_traits(people, lambda: self.profiles.get_column("traits").gather(rows), self._needs.traits)
 
 
 def _only(part: Part, columns: Collection[str]) -> Part:
