@@ -235,7 +235,7 @@ def _compute(
                 inputs=inputs_fingerprint,
                 computed={item.key: Computed(item, fingerprints[item.key], seconds[item.key]) for item in plan.order},
                 results=results,
-                profiles=prepared.profiles,
+                profiles=prepared.people,
                 accounts=_accounts(plan, prepared),
                 computed_at=clock.now(),
                 rejects=prepared.rejects.counts,

@@ -117,7 +117,7 @@ Values = tuple[pl.Series, dict[str, pl.Series]]
 
 def height(stage: Stage, prepared: PreparedInputs) -> int:
     """How many profiles or accounts a stage goes through."""
-    return (prepared.profiles if stage.level is Level.USER else prepared.accounts()).height
+    return (prepared.members if stage.level is Level.USER else prepared.accounts()).height
 
 
 def user_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:

@@ -24,11 +24,9 @@ _FIELDS: Final = ("type", "value", "created_at")
 _ALIASES: Final = {"id": "value"}
 
 
-def read_external_ids(
-    column: pl.Series, profile_ids: pl.Series, where: str
-) -> tuple[pl.Series, pl.DataFrame, list[int]]:
-    """A column ``external_ids`` to ``IDENTIFIERS``, with the row of each (UInt32, ascending), and the rows in which
-    something is no identifier.
+def read_external_ids(column: pl.Series, where: str) -> tuple[pl.Series, pl.DataFrame, list[int]]:
+    """A column ``external_ids`` to identifiers: the row of each (UInt32, ascending); ``type``, ``value``,
+    ``created_at``; and the rows in which something is no identifier.
 
     The column is a list of structs ``{type, value, created_at?}``, or JSON text of such a list. A value is
     an id: text, an integer or a whole float. Type and value must both be there.
@@ -40,12 +38,10 @@ def read_external_ids(
     else:
         known = column.dtype == pl.List(pl.Null)
         wrong = [] if known else column.is_not_null().arg_true().to_list()
-        return pl.Series([], dtype=pl.UInt32), IDENTIFIERS.to_frame(), wrong
+        return pl.Series([], dtype=pl.UInt32), IDENTIFIERS.to_frame().drop("profile_id"), wrong
     complete = parts.get_column("type").is_not_null() & parts.get_column("value").is_not_null()
     wrong += rows.filter(~complete).to_list()
-    rows = rows.filter(complete)
-    frame = parts.filter(complete).with_columns(profile_id=profile_ids.gather(rows))
-    return rows, frame.select(list(IDENTIFIERS)), sorted(set(wrong))
+    return rows.filter(complete), parts.filter(complete), sorted(set(wrong))
 
 
 def _from_structs(column: pl.Series, where: str) -> tuple[pl.Series, pl.DataFrame, list[int]]:

@@ -15,6 +15,7 @@ from audiences.events.documents import JsonDocument
 from audiences.events.encoding import encoded_columns
 from audiences.events.identifiers import is_anonymous
 from audiences.events.needs import EventNeeds, column_name
+from audiences.events.people import People
 from audiences.events.rejects import Rejects
 from audiences.events.shelf import Shelf
 from audiences.events.values import VALUE, value_expression
@@ -45,7 +46,7 @@ class Statistics:
 class PreparedInputs:
     """The inputs as of one instant. A context manager: leaving it removes what was spilled to disk.
 
-    ``profiles`` (the universe, sorted by id): ``id`` String, ``external_ids`` List(Struct{type, value:
+    ``people`` are all profiles (the universe, sorted by id): ``id`` String, ``external_ids`` List(Struct{type, value:
     String, created_at: Datetime(us, UTC)}), ``traits`` String (JSON text of an object), ``account_ids``
     List(String), ``implicit`` Boolean. Suppressed profiles are not among them. ``note`` says in a sentence what was
     done about a store of events, where somebody may wonder.
@@ -55,7 +56,7 @@ class PreparedInputs:
 
     def __init__(
         self,
-        profiles: pl.DataFrame,
+        people: People,
         rejects: Rejects,
         statistics: Statistics,
         *,
@@ -67,13 +68,23 @@ class PreparedInputs:
         dealing: Dealing | None = None,
         shows: bool = False,
     ) -> None:
-        self.profiles = profiles
+        self.people = people
         self.rejects = rejects
         self.statistics = statistics
         self._needs, self._plan, self._events = needs, plan, events
         self._accounts, self._close = accounts, close
         self._dealing = dealing or Dealing(Shelf(None))
         self._shows = shows
+
+    @property
+    def profiles(self) -> pl.DataFrame:
+        """All profiles, read into memory."""
+        return self.people.frame
+
+    @property
+    def members(self) -> pl.DataFrame:
+        """``id``, ``account_ids`` and ``anonymous`` (has an anonymous_id and no other identifier) of all profiles."""
+        return self.profiles.select("id", "account_ids", anonymous=is_anonymous())
 
     def buckets(self) -> Iterator[Bucket]:
         """Every profile in exactly one bucket; at least one bucket, even if it is empty."""
@@ -101,7 +112,7 @@ class PreparedInputs:
             numbers = pl.int_range(pl.len()).cast(pl.String)
             events = events.with_columns(value_expression("string", numbers).alias(mark))
         return PreparedInputs(
-            rows.drop("row"),
+            People(rows.drop("row")),
             self.rejects,
             self.statistics,
             needs=self._needs,
@@ -130,7 +141,7 @@ class PreparedInputs:
         at the same time are in no particular order.
         """
         accounts = self.accounts()
-        users = self.profiles.select("account_ids", anonymous=is_anonymous()) if names else NOBODY
+        users = self.members if names else NOBODY
         members = Members.of(users, accounts.get_column("account_id"))
         parts = self._dealt(names, columns, in_order) if names else ()
         for (first, height), events in deal(parts, names, members, self._dealing):

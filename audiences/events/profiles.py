@@ -36,13 +36,18 @@ class ProfilesTable:
     """``profiles``, sorted by id: ``id``, ``traits`` (JSON text of an object), ``account_ids`` (null where the table
     has none).
 
-    ``identifiers``: one row for each external id (``IDENTIFIERS``); ``holders`` (UInt32): the row of ``profiles`` that
-    has it.
+    ``identifiers``: one row for each external id: ``type``, ``value``, ``created_at``; ``holders`` (UInt32): the row
+    of ``profiles`` that has it.
     """
 
     profiles: pl.DataFrame
     identifiers: pl.DataFrame
     holders: pl.Series
+
+    def named_identifiers(self) -> pl.DataFrame:
+        """``IDENTIFIERS``: those of all profiles, with the profile's id."""
+        holder = self.profiles.get_column("id").gather(self.holders).alias("profile_id")
+        return self.identifiers.select(holder, "type", "value", "created_at")
 
 
 def read_profiles(tables: Sequence[Table], rejects: Rejects) -> ProfilesTable:
@@ -51,7 +56,7 @@ def read_profiles(tables: Sequence[Table], rejects: Rejects) -> ProfilesTable:
     A row without a profile id is rejected. A profile whose traits or external ids can't be read keeps its
     place without them, and is counted. Raises ``InputError`` for two different rows of one profile.
     """
-    profiles, identifiers = [PROFILES.to_frame()], [IDENTIFIERS.to_frame()]
+    profiles, identifiers = [PROFILES.to_frame()], [IDENTIFIERS.to_frame().drop("profile_id")]
     holders = [pl.Series([], dtype=pl.UInt32)]
     kept = 0
     for table in tables:
@@ -70,10 +75,11 @@ def read_profiles(tables: Sequence[Table], rejects: Rejects) -> ProfilesTable:
                 }
             ).drop_nulls("id")
             if "external_ids" in raw.columns:
-                rows, held, wrong = read_external_ids(raw.get_column("external_ids"), ids, table.path)
-                there = held.get_column("profile_id").is_not_null()
+                rows, held, wrong = read_external_ids(raw.get_column("external_ids"), table.path)
+                is_there = ids.is_not_null()
+                there = is_there.gather(rows)
                 identifiers.append(held.filter(there))
-                numbers = ids.is_not_null().cast(pl.UInt32).cum_sum() - 1
+                numbers = is_there.cast(pl.UInt32).cum_sum() - 1
                 holders.append(numbers.gather(rows.filter(there)) + kept)
                 _count(rejects, Reason.ID_NOT_STRING, table.path, first, wrong, ids)
             profiles.append(frame)

@@ -8,21 +8,11 @@ from typing import Final
 import polars as pl
 
 from audiences.events.calls import latest_traits, memberships
-from audiences.events.identifiers import EXTERNAL_IDS, IDENTIFIERS, external_ids
+from audiences.events.identifiers import IDENTIFIERS
 from audiences.events.instants import INSTANT
+from audiences.events.people import ROWS_AT_ONCE, People, put_together
 from audiences.events.profiles import ProfilesTable, inverse
 from audiences.events.text_places import joined_by_text
-
-UNIVERSE: Final = pl.Schema(
-    {
-        "id": pl.String(),
-        "external_ids": EXTERNAL_IDS,
-        "traits": pl.String(),
-        "account_ids": pl.List(pl.String),
-        "implicit": pl.Boolean(),
-    }
-)
-
 
 GIVEN: Final = "profile_id:"
 
@@ -44,49 +34,53 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """``profiles`` (``UNIVERSE``, sorted by id); ``owners``: ``identity``, ``owner`` (row of ``profiles``,
-    UInt32); ``owned``: ``identity``, ``profile`` (id, also of profiles that are left out); ``calls`` with their
-    ``profile``; ``conflicts``: identities on events that several profiles hold.
+    """``profiles``, sorted by id: ``id``, ``account_ids``, ``implicit``, and ``anonymous``: has an anonymous_id and no
+    other identifier; ``people`` has everything that is known of them, in the same order.
+
+    ``owners``: ``identity``, ``owner`` (row of ``profiles``, UInt32); ``owned``: ``identity``, ``profile`` (id, also of
+    profiles that are left out); ``calls`` with their ``profile``; ``conflicts``: identities on events that several
+    profiles hold.
     """
 
     profiles: pl.DataFrame
+    people: People
     owners: pl.DataFrame
     calls: pl.DataFrame
     conflicts: int
     owned: pl.DataFrame
 
 
-def make_universe(table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame) -> Universe:
+def make_universe(table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame, most: int = ROWS_AT_ONCE) -> Universe:
     """All profiles of the table, and one for every identity on an event that none of them holds.
 
     An implicit profile's traits are those of its identify calls, its external ids those of its events; a
     profile of the table has what the table says. Account ids come from group calls where the table has
-    none. Profiles that hold a suppressed identifier are left out, and so are their events.
+    none. Profiles that hold a suppressed identifier are left out, and so are their events. ``most``: see
+    ``put_together``.
     """
     held = Held.of(table, seen.companions)
     owned, conflicts = owners(seen.identities.get_column("identity"), held)
     everyone = Everyone.of(table, owned)
     owner = everyone.rows_of(owned)
-    identifiers = _identifiers(table, held, seen.identities, owned, owner, everyone)
-    profile = everyone.ids.gather(owner)
-    named = pl.DataFrame({"identity": owned.identities, "profile": profile})
+    identifiers = _identifiers(held, seen.identities, owned, owner, everyone)
+    named = pl.DataFrame({"identity": owned.identities, "profile": everyone.ids.gather(owner)})
     calls = seen.calls.join(named, on="identity", how="left") if seen.calls.height else _without_calls(seen.calls)
+    left_out = _suppressed(suppressed, identifiers, everyone.ids)
+    if left_out is not None:
+        places = pl.select(pl.when(~left_out).then((~left_out).cast(pl.UInt32).cum_sum() - 1)).to_series()
+        everyone, owner = everyone.without(left_out), places.gather(owner)
+        identifiers = identifiers.with_columns(row=places.gather(identifiers.get_column("row"))).drop_nulls("row")
     profiles = pl.DataFrame(
         {
             "id": everyone.ids,
-            "external_ids": external_ids(identifiers, identifiers.get_column("row"), len(everyone.ids)),
-            "traits": _traits(table, everyone, calls),
             "account_ids": _account_ids(table, everyone, calls),
             "implicit": everyone.is_implicit,
-        },
-        schema=UNIVERSE,
+            "anonymous": _anonymous(identifiers, len(everyone.ids)),
+        }
     )
-    left_out = _suppressed(suppressed, identifiers, everyone.ids)
-    if left_out is None:
-        return Universe(profiles, named.select("identity", owner=owner), calls, conflicts, named)
-    places = pl.select(pl.when(~left_out).then((~left_out).cast(pl.UInt32).cum_sum() - 1)).to_series()
-    owner_rows = named.select("identity", owner=places.gather(owner)).drop_nulls("owner")
-    return Universe(profiles.filter(~left_out), owner_rows, calls, conflicts, named)
+    people = put_together(profiles.with_columns(traits=_traits(table, everyone, calls)), identifiers, most)
+    owner_rows = named.select("identity", owner=owner).drop_nulls("owner")
+    return Universe(profiles, people, owner_rows, calls, conflicts, named)
 
 
 # ── who holds what, and who there is ────────────────────────────────────────────────────────────────────────
@@ -94,9 +88,9 @@ def make_universe(table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame) ->
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Who holds which identifiers: ``identifiers`` (``IDENTIFIERS``) with ``holder`` (UInt32), the row of ``holders``,
-    which are sorted ids: of the table, and of profiles that only events name. ``rows`` (UInt32): where those of the
-    table are among them; None: at the same places.
+    """Who holds which identifiers: ``identifiers`` (``type``, ``value``, ``created_at``) with ``holder`` (UInt32), the
+    row of ``holders``, which are sorted ids: of the table, and of profiles that only events name. ``rows`` (UInt32):
+    where those of the table are among them; None: at the same places.
     """
 
     identifiers: pl.DataFrame
@@ -107,7 +101,7 @@ class Held:
     def of(cls, table: ProfilesTable, companions: pl.DataFrame) -> Held:
         """What the table says, and the ids on events that name their profile, for profiles that it doesn't have."""
         ids = table.profiles.get_column("id")
-        held = table.identifiers.with_columns(holder=table.holders)
+        held = table.identifiers.with_columns(table.holders.alias("holder"))
         others = _companion_identifiers(companions, ids)
         if others.is_empty():
             return cls(held, ids, None)
@@ -204,6 +198,11 @@ class Everyone:
             return found
         return found.scatter(named.arg_true(), joined_by_text(owned.name.filter(named), self.ids))
 
+    def without(self, left_out: pl.Series) -> Everyone:
+        """Some are left out (Boolean)."""
+        rows = pl.int_range(len(self.ids), dtype=pl.UInt32, eager=True) if self.table_rows is None else self.table_rows
+        return Everyone(self.ids.filter(~left_out), self.is_implicit.filter(~left_out), rows.filter(~left_out))
+
     def of_table(self, values: pl.Series) -> pl.Series:
         """A value for each row of the table as one for each profile; null for an implicit one."""
         return values if self.table_rows is None else values.gather(self.table_rows)
@@ -225,7 +224,6 @@ def _companion_identifiers(companions: pl.DataFrame, known: pl.Series) -> pl.Dat
 
 
 def _identifiers(
-    table: ProfilesTable,
     held: Held,
     identities: pl.DataFrame,
     owned: Owned,
@@ -255,6 +253,14 @@ def _identifiers(
         "row",
     )
     return pl.concat([found, made])
+
+
+def _anonymous(identifiers: pl.DataFrame, height: int) -> pl.Series:
+    """Which profiles have an anonymous_id and no other identifier."""
+    row, anonymous = identifiers.get_column("row"), identifiers.get_column("type") == "anonymous_id"
+    nobody = pl.repeat(False, height, dtype=pl.Boolean, eager=True)
+    found = nobody.scatter(row.filter(anonymous).unique(), True)
+    return found.scatter(row.filter(~anonymous).unique(), False)
 
 
 def _traits(table: ProfilesTable, everyone: Everyone, calls: pl.DataFrame) -> pl.Series:

@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from audiences.events.people import People
 from audiences.state.tables import PROFILE_CHANGES, PROFILES
 
 LARGEST_SHARE: Final = 5
@@ -35,12 +36,14 @@ class ProfileChanges:
         return both.select(pl.col(name).cast(dtype) for name, dtype in PROFILE_CHANGES.items()).sort("id")
 
 
-Universe = pl.DataFrame | pl.LazyFrame | ProfileChanges
-"""All profiles (a lazy frame: sorted by id), or what changed since the run before."""
+Universe = pl.DataFrame | pl.LazyFrame | People | ProfileChanges
+"""All profiles (but for a frame: sorted by id), or what changed since the run before."""
 
 
-def stored(profiles: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
-    """The columns of a profiles frame that are kept, sorted by id; a lazy frame is."""
+def stored(profiles: pl.DataFrame | pl.LazyFrame | People) -> pl.LazyFrame:
+    """The columns of profiles that are kept, sorted by id; those that aren't a frame are."""
+    if isinstance(profiles, People):
+        profiles = profiles.scan()
     if isinstance(profiles, pl.DataFrame) and not profiles.get_column("id").is_sorted():
         profiles = profiles.sort("id")
     return profiles.lazy().select(pl.col(name).cast(dtype) for name, dtype in PROFILES.items())

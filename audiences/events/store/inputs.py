@@ -10,11 +10,12 @@ import polars as pl
 
 from audiences.events.accounts import ORDER, Dealing
 from audiences.events.buckets import Bucket, BucketPlan
-from audiences.events.identifiers import is_anonymous
 from audiences.events.needs import EventNeeds, column_name
+from audiences.events.people import People
 from audiences.events.prepared import PreparedInputs, Statistics, with_traits
 from audiences.events.rejects import Rejects
 from audiences.events.store.rows import TEXTS, Part, StoredRows, with_values
+from audiences.events.universe import Universe
 from audiences.events.values import value_expression
 
 _OF_VALUES: Final = (column_name("property", ()), column_name("context", ()))
@@ -25,7 +26,7 @@ class StoredInputs(PreparedInputs):
 
     def __init__(
         self,
-        profiles: pl.DataFrame,
+        universe: Universe,
         rejects: Rejects,
         statistics: Statistics,
         *,
@@ -37,17 +38,22 @@ class StoredInputs(PreparedInputs):
         note: str = "",
     ) -> None:
         super().__init__(
-            profiles,
+            universe.people,
             rejects,
             statistics,
             needs=needs,
-            plan=BucketPlan((0,), profiles.height),
+            plan=BucketPlan((0,), universe.profiles.height),
             events=lambda number: self._joined(self._parts()),
             accounts=accounts,
             close=close,
             dealing=dealing,
         )
-        self._rows, self.note = rows, note
+        self._universe, self._rows, self.note = universe, rows, note
+
+    @property
+    def members(self) -> pl.DataFrame:
+        """``id``, ``account_ids`` and ``anonymous`` of all profiles."""
+        return self._universe.profiles.select("id", "account_ids", "anonymous")
 
     def buckets(self) -> Iterator[Bucket]:
         """Every profile in exactly one bucket; at least one bucket, even if it is empty."""
@@ -66,7 +72,7 @@ class StoredInputs(PreparedInputs):
         Only the files that may have rows of one of the profiles are read. Events keep their order; with ``mark`` each
         gets a number, as text in a column of this name (``VALUE``).
         """
-        wanted = self.profiles.get_column("id").is_in(list(profiles))
+        wanted = self.members.get_column("id").is_in(list(profiles))
         places = wanted.arg_true().cast(pl.UInt32)
         events = self._joined(self._parts(wanted))
         events = events.with_columns(owner=places.search_sorted(events.get_column("owner")).cast(pl.UInt32))
@@ -74,7 +80,7 @@ class StoredInputs(PreparedInputs):
             numbers = pl.int_range(pl.len()).cast(pl.String)
             events = events.with_columns(value_expression("string", numbers).alias(mark))
         return PreparedInputs(
-            self.profiles.filter(wanted),
+            People(self.people.scan().filter(pl.lit(wanted)).collect()),
             self.rejects,
             self.statistics,
             needs=self._needs,
@@ -100,13 +106,13 @@ class StoredInputs(PreparedInputs):
             yield _as_read(part if columns is None else _only(part, columns))
 
     @cached_property
-    def _people(self) -> pl.DataFrame:
-        return self.profiles.select("id", "account_ids", anonymous=is_anonymous())
+    def _traits(self) -> pl.Series:
+        return self.people.scan().select("traits").collect().to_series()
 
     def _profile_rows(self, rows: pl.Series) -> pl.DataFrame:
         """Profiles as a bucket has them."""
-        people = self._people.select(pl.all().gather(rows))
-        return with_traits(people, lambda: self.profiles.get_column("traits").gather(rows), self._needs.traits)
+        people = self.members.select(pl.all().gather(rows))
+        return with_traits(people, lambda: self._traits.gather(rows), self._needs.traits)
 
 
 def _only(part: Part, columns: Collection[str]) -> Part:

@@ -16,6 +16,7 @@ from audiences.events.accounts import Dealing, every_account
 from audiences.events.instants import INSTANT
 from audiences.events.lake import lake_tables, may_have_events
 from audiences.events.needs import EventNeeds
+from audiences.events.people import ROWS_AT_ONCE
 from audiences.events.prepared import Statistics
 from audiences.events.profiles import ProfilesTable, read_accounts, read_profiles, read_suppressed
 from audiences.events.rejects import Rejects
@@ -82,7 +83,9 @@ def prepare(
             store = _for_this_run(tables, needs, as_of, profiles, progress, limits, temporary)
         store.manifest.counts.add_to(rejects, _where_now(store.manifest, tables))
         known = read_known(store.files, store.manifest)
-        universe = make_universe(profiles, known.seen(pl.lit(as_of).cast(INSTANT)), suppressed)
+        most = min(ROWS_AT_ONCE, max(1, limits.rows_in_memory))
+        universe = make_universe(profiles, known.seen(pl.lit(as_of).cast(INSTANT)), suppressed, most)
+        del profiles
         layout = make_layout(known, universe, store.manifest)
         if store.folder is not None and _is_scattered(layout, store.manifest, limits):
             manifest = compact(store.files, store.folder, store.manifest, known, universe, limits)
@@ -102,7 +105,7 @@ def prepare(
         return every_account(table, universe.calls.filter(pl.col("type") == "group"), universe.profiles)
 
     return StoredInputs(
-        universe.profiles,
+        universe,
         rejects,
         _statistics(store, universe),
         needs=needs,
@@ -170,7 +173,7 @@ def _kept(
         day = table.lake_place.day if table.lake_place else None
         return may_have_events(day, as_of, tables.max_clock_skew)
 
-    events = Events(files, is_due, open_tables, profiles.identifiers, is_lake, progress or _no_progress)
+    events = Events(files, is_due, open_tables, profiles.named_identifiers(), is_lake, progress or _no_progress)
     store = EventStore(place.folder, limits)
     coverage = Coverage.of(needs, is_lake=is_lake)
     if place.writable:
@@ -205,7 +208,7 @@ def _for_this_run(
         if progress:
             progress(done, total)
 
-    ingest = Ingest(events, needs, profiles.identifiers, cut, count=count)
+    ingest = Ingest(events, needs, profiles.named_identifiers(), cut, count=count)
     base, counts = write_generation(files, "base", Spill(folder), ingest)
     coverage = Coverage.of(needs, is_lake=False)
     return _Store(
