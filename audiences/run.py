@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -337,10 +337,10 @@ def _given(part: Pass, state: State) -> dict[str, pl.DataFrame]:
     return {**{item.key: state.snapshot(item.key) for item in part.plan.given if item.key in known}, **part.given}
 
 
-def _profiles(prepared: StoredInputs) -> pl.DataFrame | ProfileChanges:
+def _profiles(prepared: StoredInputs) -> pl.LazyFrame | ProfileChanges:
     """The universe, or what changed of it since the run before."""
     news = prepared.affected.news if prepared.affected else None
-    return prepared.profiles if news is None else ProfileChanges(news.changed, news.gone)
+    return prepared.profiles.lazy() if news is None else ProfileChanges(news.changed, news.gone)
 
 
 def _keep(prepared: StoredInputs, draft: Draft, state: State, keep_history: timedelta | None) -> None:

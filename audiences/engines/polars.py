@@ -23,7 +23,7 @@ from audiences.costs import Costs
 from audiences.definitions.computation import Computation, Level
 from audiences.engines import refusals
 from audiences.engines.base import Progress, Sink
-from audiences.engines.polars_accounts import compute_accounts, names_of_events
+from audiences.engines.polars_accounts import Looked, compute_accounts
 from audiences.engines.polars_columns import Column
 from audiences.engines.polars_known import Known
 from audiences.engines.polars_profiles import ID
@@ -129,7 +129,7 @@ Values = tuple[pl.Series, dict[str, pl.Series]]
 
 def height(stage: Stage, prepared: PreparedInputs) -> int:
     """How many profiles or accounts a stage goes through."""
-    return (prepared.profiles if stage.level is Level.USER else prepared.accounts()).height
+    return (prepared.members if stage.level is Level.USER else prepared.accounts()).height
 
 
 def user_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
@@ -167,6 +167,7 @@ def some_at_once(compute: Callable[[Bucket], UserStage], buckets: Iterable[Bucke
 
 def account_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
     """Computes a stage over all accounts, bucket by bucket."""
-    for bucket in prepared.account_buckets(names_of_events(stage)):
+    looked = Looked.of(stage)
+    for bucket in prepared.account_buckets(looked.names, looked.columns, in_order=looked.in_order):
         results = compute_accounts(stage, bucket, as_of, known)
         yield bucket.profiles.get_column(ID), {item.key: results[item.key].result() for item in stage.computations}

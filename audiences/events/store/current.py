@@ -16,6 +16,7 @@ from audiences.events.store.kept_universe import AWAY, PROFILES, KeptUniverse, w
 from audiences.events.store.layout import placed, seen
 from audiences.events.store.manifest import StoreManifest
 from audiences.events.store.news import News, Since, compared, news
+from audiences.events.text_places import joined_by_text
 from audiences.events.universe import make_universe
 
 
@@ -107,8 +108,12 @@ def _made(
     everyone = seen(files, manifest, pl.lit(as_of).cast(INSTANT))
     universe = make_universe(table, everyone, suppressed)
     own = table.profiles.filter(pl.col("account_ids").is_not_null()).get_column("id")
-    profiles = universe.profiles.with_columns(own_accounts=pl.col("id").is_in(own.implode()))
-    write_base(made.files, made.folder, profiles, universe.held)
+    everyone_now = universe.profiles
+    own_accounts = joined_by_text(everyone_now.get_column("id"), own).is_not_null()
+    profiles = universe.people.scan().with_columns(
+        everyone_now.get_column("anonymous"), own_accounts.alias("own_accounts")
+    )
+    write_base(made.files, made.folder, profiles, universe.holders)
     nobody = pl.Series("id", dtype=pl.String)
     kept = KeptUniverse(
         made.files, made.folder, PROFILES.to_frame(), nobody, nobody, AWAY.to_frame(), universe.conflicts

@@ -30,6 +30,15 @@ class Files:
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.rechunk().write_ipc(path, compression="uncompressed", record_batch_size=max(1, frame.height))
 
+    def sink(self, name: str, rows: pl.LazyFrame) -> None:
+        """Write a table that is never in memory as a whole."""
+        if self.folder is None:
+            self._frames[name] = rows.collect()
+            return
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows.sink_ipc(path, compression="uncompressed")
+
     def mapped(self, name: str) -> pl.DataFrame:
         """A table whose columns are the file: only what is looked at is read."""
         if self.folder is None:

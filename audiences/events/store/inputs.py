@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final
 
 import polars as pl
 
-from audiences.events.accounts import Dealing
+from audiences.events.accounts import ORDER, Dealing
 from audiences.events.buckets import Bucket, BucketPlan
-from audiences.events.identifiers import is_anonymous
-from audiences.events.needs import EventNeeds
-from audiences.events.prepared import PreparedInputs, Statistics
+from audiences.events.needs import EventNeeds, column_name
+from audiences.events.people import UNIVERSE
+from audiences.events.prepared import PreparedInputs, Statistics, with_traits
 from audiences.events.rejects import Rejects
 from audiences.events.store.affected import Affected
 from audiences.events.store.base import TEXTS
@@ -20,8 +21,9 @@ from audiences.events.store.bucket_rows import BucketReader
 from audiences.events.store.keeping import Keeper
 from audiences.events.store.kept_universe import KeptUniverse
 from audiences.events.store.rows import Part, ProfileRows
-from audiences.events.universe import UNIVERSE
 from audiences.events.values import value_expression
+
+_OF_VALUES: Final = (column_name("property", ()), column_name("context", ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class StoredInputs(PreparedInputs):
 
     def __init__(
         self,
-        profiles: Callable[[], pl.DataFrame],
+        everyone: Callable[[], pl.DataFrame],
         rejects: Rejects,
         statistics: Statistics,
         *,
@@ -71,7 +73,7 @@ class StoredInputs(PreparedInputs):
         note: str = "",
     ) -> None:
         super().__init__(
-            profiles,
+            lambda: self.everyone.select(list(UNIVERSE)),
             rejects,
             statistics,
             needs=needs,
@@ -81,11 +83,21 @@ class StoredInputs(PreparedInputs):
             close=close,
             dealing=dealing,
         )
-        self._store, self.note = rows, note
+        self._everyone, self._store, self.note = everyone, rows, note
+
+    @cached_property
+    def everyone(self) -> pl.DataFrame:
+        """All profiles: ``PROFILES``, sorted by id."""
+        return self._everyone()
+
+    @property
+    def members(self) -> pl.DataFrame:
+        """``id``, ``account_ids`` and ``anonymous`` of all profiles."""
+        return self.everyone.select("id", "account_ids", "anonymous")
 
     @cached_property
     def _rows(self) -> ProfileRows:
-        return self._store.of(self.profiles)
+        return self._store.of(self.everyone)
 
     def buckets(self) -> Iterator[Bucket]:
         """Every profile in exactly one bucket; at least one bucket, even if it is empty."""
@@ -120,7 +132,7 @@ class StoredInputs(PreparedInputs):
 
         ``needs`` are, if given, no more than those of these inputs.
         """
-        rows = self._store.kept.some(profiles).select(list(UNIVERSE))
+        rows = self._store.kept.some(profiles)
         return StoredInputs(
             lambda: rows,
             self.rejects,
@@ -143,16 +155,21 @@ class StoredInputs(PreparedInputs):
         empty = _as_read(Part(pl.Series([], dtype=pl.UInt32), self._rows.no_events(TEXTS), {}))
         return pl.concat([empty, *(_as_read(part).select(empty.columns) for part in parts)])
 
-    @cached_property
-    def _members(self) -> pl.DataFrame:
-        return self.profiles.select("account_ids", anonymous=is_anonymous()).with_row_index("row")
-
-    def _dealt(self, names: Collection[str]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for part in self._parts(events=names, texts=TEXTS):
-            yield _as_read(part), self._members.select(pl.all().gather(part.rows))
+    def _dealt(self, names: Collection[str], columns: Collection[str] | None, in_order: bool) -> Iterator[pl.DataFrame]:
+        for part in self._parts(events=names, texts=ORDER if in_order else ()):
+            yield _as_read(part if columns is None else _only(part, columns))
 
     def _profile_rows(self, rows: pl.Series) -> pl.DataFrame:
-        return self._of_universe(self.profiles.select(pl.all().gather(rows)))
+        """Profiles as a bucket has them."""
+        traits = self.everyone.get_column("traits")
+        return with_traits(self.members.select(pl.all().gather(rows)), lambda: traits.gather(rows), self._needs.traits)
+
+
+def _only(part: Part, columns: Collection[str]) -> Part:
+    """A part with these columns of values only."""
+    left_out = [name for name in part.events.columns if name.startswith(_OF_VALUES) and name not in columns]
+    forms = {name: form for name, form in part.forms.items() if name in columns}
+    return Part(part.rows, part.events.drop(left_out), forms)
 
 
 def _as_read(part: Part) -> pl.DataFrame:

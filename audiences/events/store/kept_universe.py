@@ -11,11 +11,13 @@ from typing import Final
 
 import polars as pl
 
+from audiences.events.people import UNIVERSE
 from audiences.events.store.files import Files
-from audiences.events.universe import UNIVERSE
 
-PROFILES: Final = pl.Schema({**UNIVERSE, "own_accounts": pl.Boolean()})
-"""``UNIVERSE``, and whether the accounts of a profile are those of the table: group calls don't change them."""
+PROFILES: Final = pl.Schema({**UNIVERSE, "anonymous": pl.Boolean(), "own_accounts": pl.Boolean()})
+"""``UNIVERSE``; ``anonymous``: has an anonymous_id and no other identifier; ``own_accounts``: the accounts of a profile
+are those of the table, group calls don't change them.
+"""
 
 HOLDERS: Final = pl.Schema(
     {"hash": pl.UInt64(), "identity": pl.String(), "profile": pl.String(), "several": pl.Boolean()}
@@ -144,18 +146,8 @@ def found_among(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     return table.select(pl.all().gather(hits))
 
 
-def write_base(files: Files, folder: str, profiles: pl.DataFrame, held: pl.DataFrame) -> None:
-    """Writes a universe: ``profiles`` (``PROFILES``, sorted by id) and who holds what (``IDENTIFIERS``)."""
-    files.write(f"{folder}/profiles", profiles.select(list(PROFILES)))
-    files.write(f"{folder}/holders", holders_of(held))
-
-
-def holders_of(held: pl.DataFrame) -> pl.DataFrame:
-    """Who holds each identity (``HOLDERS``): of several profiles the one with the lowest id. In: ``IDENTIFIERS``."""
-    found = (
-        held.filter(pl.col("type").is_in(["user_id", "anonymous_id"]))
-        .group_by(identity=pl.format("{}:{}", "type", "value"))
-        .agg(profile=pl.col("profile_id").min(), several=pl.col("profile_id").n_unique() > 1)
-    )
-    hashed = found.with_columns(hash=found.get_column("identity").hash(seed=_SEED))
-    return hashed.select(list(HOLDERS)).sort("hash", "identity")
+def write_base(files: Files, folder: str, profiles: pl.LazyFrame, holders: pl.DataFrame) -> None:
+    """Writes a universe: ``profiles`` (``PROFILES``, sorted by id), and who ``holders`` are: all but their ``hash``."""
+    files.sink(f"{folder}/profiles", profiles.select(list(PROFILES)))
+    hashed = holders.with_columns(hash=holders.get_column("identity").hash(seed=_SEED))
+    files.write(f"{folder}/holders", hashed.select(list(HOLDERS)).sort("hash", "identity"))

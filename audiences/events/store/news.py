@@ -142,6 +142,7 @@ def _implicit(kept: KeptUniverse, seen: pl.DataFrame, who: Owners, suppressed: p
         traits=pl.col("traits").fill_null("{}"),
         account_ids=pl.coalesce("account_ids", pl.lit(pl.Series([[]], dtype=pl.List(pl.String)))),
         implicit=pl.lit(True),
+        anonymous=pl.col("type") == "anonymous_id",
         own_accounts=pl.lit(False),
     ).cast(PROFILES)
 

@@ -39,7 +39,6 @@ from audiences.events.store.news import Since
 from audiences.events.store.pieces import Spill
 from audiences.events.store.refresh import Events, EventStore
 from audiences.events.tables import ParquetTable, Table
-from audiences.events.universe import UNIVERSE
 
 Progress = Callable[[int, int], None]
 """Called with (rows done, rows in all) after each batch."""
@@ -132,7 +131,7 @@ class _Preparation:
             self.limits.most_parts,
         )
         inputs = StoredInputs(
-            lambda: current.kept.whole().select(list(UNIVERSE)),
+            lambda: current.kept.whole(),
             self.rejects,
             _statistics(store, current),
             needs=self.needs,
@@ -182,7 +181,7 @@ class _Preparation:
         return self._before.basis.rejects
 
     def _homes(self, buckets: int) -> Homes:
-        return Homes(self._profiles.identifiers, buckets)
+        return Homes(self._profiles.named_identifiers(), buckets)
 
     @cached_property
     def _homes_of_few(self) -> FindHomes:
