@@ -16,7 +16,7 @@ from audiences.events.rejects import Rejects
 from audiences.events.rows import CALLS
 from audiences.events.store.base import IDENTITIES, write_bucket
 from audiences.events.store.files import Files
-from audiences.events.store.homes import Homes
+from audiences.events.store.homes import NAMES, Homes, is_profile, numbers_in
 from audiences.events.store.manifest import Bucket, Counts, Generation
 from audiences.events.store.message_ids import Lost, copies_in_index, find_copies, write_index
 from audiences.events.store.pieces import Spill, together
@@ -29,10 +29,7 @@ COMPANIONS: Final = pl.Schema(
 _NO_CALLS: Final = pl.Schema(
     {name: CALLS if name == "type" else INSTANT if name == "timestamp" else pl.String() for name in CALL[1:]}
 )
-_HASH, _CHECK = 19, 29  # seeds
 _AT_ONCE: Final = 2  # buckets in memory
-NOWHERE: Final = ""
-"""The home of rows that the hash of an identity has brought to a wrong bucket: nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,29 +121,30 @@ class _Writer:
         return [one.bucket for one in written]
 
     def _write(self, spill: Spill, number: int) -> _Written:
+        names = self._homes.named(pl.concat([NAMES.to_frame(), *spill.take("names", number)]), number)
+        others = [_numbered(names, self._lost.without(frame)) for frame in spill.take("others", number)]
         frames = spill.take("rows", number)
-        rows = together(frames) if frames else None
+        rows = _numbered(names, together(frames)) if frames else None
         kept = None if rows is None else self._lost.kept(rows)
-        others = [self._lost.without(frame) for frame in spill.take("others", number)]
         seen = [_seen(frame, None, 0) for frame in others] + ([] if rows is None else [_seen(rows, kept, 1)])
         if not seen:
             return _Written(Bucket())
-        identities = (
-            pl.concat(seen)
-            .group_by("identity")
-            .agg(pl.col("first_seen").min(), pl.col("events").sum())
-            .sort("identity")
-        )
-        home = self._homes.homes(identities.get_column("identity"), number).fill_null(NOWHERE)
-        identities = identities.with_columns(home=home).select(list(IDENTITIES))
-        companions = [_companions(frame, None) for frame in others]
+        found = pl.concat(seen).group_by("identity").agg(pl.col("first_seen").min(), pl.col("events").sum())
+        found = found.sort("identity")
+        identities = names.select(pl.col("identity", "home").gather(found.get_column("identity")))
+        identities = identities.hstack(found.drop("identity")).select(list(IDENTITIES))
+        texts = names.get_column("identity")
+        companions = [_companions(texts, frame, None) for frame in others]
         bucket = Bucket(identities=identities.height)
         if rows is not None:
-            companions.append(_companions(rows, kept))
+            companions.append(_companions(texts, rows, kept))
             if kept is None or len(kept):
+                place = pl.Series([None], dtype=pl.UInt32).new_from_index(0, names.height)
+                place.scatter(found.get_column("identity"), pl.int_range(found.height, dtype=pl.UInt32, eager=True))
+                rows = rows.with_columns(place.gather(rows.get_column("identity")).alias("identity"))
                 title = f"{self._name}/bucket-{number:03}"
-                found = write_bucket(self._files, title, rows, identities, self._events, kept)
-                bucket = Bucket(rows=found.rows, first=found.first, last=found.last, identities=identities.height)
+                written = write_bucket(self._files, title, rows, identities, self._events, kept)
+                bucket = Bucket(rows=written.rows, first=written.first, last=written.last, identities=found.height)
         own = pl.when(pl.col("home") != pl.col("identity")).then("home").alias("home")
         return _Written(bucket, identities.with_columns(own), companions)
 
@@ -161,34 +159,31 @@ class _Writer:
         self._files.write(f"{self._name}/calls", found)
 
 
+def _numbered(names: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the place of their ``identity`` among the names (UInt32)."""
+    return rows.drop("hash", "check").with_columns(numbers_in(names, rows).alias("identity"))
+
+
 def _seen(rows: pl.DataFrame, kept: pl.Series | None, events: int) -> pl.DataFrame:
-    """The identities of some rows; two hashes of 64 bits each stand for one while they are grouped."""
-    identity = rows.get_column("identity")
-    frame = pl.DataFrame(
-        {
-            "hash": identity.hash(seed=_HASH),
-            "check": identity.hash(seed=_CHECK),
-            "timestamp": rows.get_column("timestamp"),
-            "row": pl.int_range(rows.height, dtype=pl.UInt32, eager=True),
-        }
-    )
+    """The identities of some rows, as numbers."""
+    frame = rows.select("identity", "timestamp")
     if kept is not None:
         frame = frame.select(pl.all().gather(kept))
-    found = frame.group_by("hash", "check").agg(
+    return frame.group_by("identity").agg(
         pl.col("timestamp").min().alias("first_seen"),
         (pl.len() if events else pl.lit(0)).cast(pl.UInt32).alias("events"),
-        pl.col("row").min(),
     )
-    return found.select(identity.gather(found.get_column("row")), "first_seen", "events")
 
 
-def _companions(rows: pl.DataFrame, kept: pl.Series | None) -> pl.DataFrame:
-    is_profile = rows.get_column("identity").str.starts_with("profile_id:")
-    if not is_profile.any():
+def _companions(names: pl.Series, rows: pl.DataFrame, kept: pl.Series | None) -> pl.DataFrame:
+    profiles = names.to_frame().select(is_profile(pl.first())).to_series()
+    if not profiles.any():
         return COMPANIONS.to_frame()
-    numbers = is_profile.arg_true() if kept is None else kept.filter(is_profile.gather(kept))
-    named = rows.select(
-        pl.col("identity", "user_id", "anonymous_id").cast(pl.String).gather(numbers),
+    named = profiles.gather(rows.get_column("identity"))
+    numbers = named.arg_true() if kept is None else kept.filter(named.gather(kept))
+    found = rows.select(
+        names.gather(rows.get_column("identity").gather(numbers)).alias("identity"),
+        pl.col("user_id", "anonymous_id").cast(pl.String).gather(numbers),
         pl.col("timestamp").gather(numbers),
     )
-    return named.group_by("identity", "user_id", "anonymous_id").agg(pl.col("timestamp").min().alias("first_seen"))
+    return found.group_by("identity", "user_id", "anonymous_id").agg(pl.col("timestamp").min().alias("first_seen"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -21,6 +22,8 @@ from audiences.events.store.message_ids import index_part, write_index
 from audiences.events.store.pieces import Spill, together
 from audiences.events.store.working import working
 from audiences.events.universe import Universe
+
+_SEED: Final = 17
 
 
 def compact(
@@ -108,8 +111,19 @@ def _bucket(
     frames = spill.take("rows", number)
     if not frames:
         return Bucket(identities=identities.height)
-    written = write_bucket(files, name, together(frames), identities, manifest.coverage.events)
+    rows = together(frames)
+    codes = _numbers_of(rows.get_column("identity"), identities.get_column("identity"))
+    rows = rows.with_columns(codes.alias("identity"))
+    written = write_bucket(files, name, rows, identities, manifest.coverage.events)
     return Bucket(rows=written.rows, first=written.first, last=written.last, identities=identities.height)
+
+
+def _numbers_of(texts: pl.Series, known: pl.Series) -> pl.Series:
+    """The place of each text among the known ones (UInt32), which are different, and of which each text is one."""
+    hashes = known.hash(seed=_SEED)
+    on, these = ("hash", texts.hash(seed=_SEED)) if hashes.n_unique() == len(hashes) else ("text", texts)
+    numbers = pl.DataFrame({"hash": hashes, "text": known}).select(on).with_row_index("number")
+    return these.alias(on).to_frame().join(numbers, on=on, how="left", maintain_order="left").get_column("number")
 
 
 def _indexes(files: Files, name: str, parts: int, generations: tuple[Generation, ...]) -> Iterator[str]:

@@ -207,17 +207,19 @@ class _Waiting:
             if name == "calls":
                 self._spill.put(name, 0, frame)
                 continue
-            frame = self._interned.of(frame)
             if name == "keys":
-                self._share(name, frame, self._cut.parts, lambda frame: frame.get_column("hash") % self._cut.parts)
+                part = (pl.col("hash") % self._cut.parts).alias("number")
+                self._share(name, frame.with_columns(part), self._cut.parts)
             else:
-                self._share(name, frame, self._cut.buckets, lambda frame: self._homes.buckets(frame["identity"]))
+                rows, names = self._homes.sorted_out(self._interned.of(frame))
+                self._share(name, rows, self._cut.buckets)
+                self._share("names", names, self._cut.buckets)
 
-    def _share(self, name: str, frame: pl.DataFrame, parts: int, number: Callable[[pl.DataFrame], pl.Series]) -> None:
+    def _share(self, name: str, frame: pl.DataFrame, parts: int) -> None:
         if parts == 1:
-            self._spill.put(name, 0, frame)
+            self._spill.put(name, 0, frame.drop("number"))
         else:
-            self._spill.share(name, frame.with_columns(number(frame).alias("number")), "number")
+            self._spill.share(name, frame, "number")
 
 
 def value_columns(needs: EventNeeds) -> list[str]:
