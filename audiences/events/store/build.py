@@ -15,17 +15,16 @@ from audiences.events.needs import EventNeeds
 from audiences.events.rejects import Rejects
 from audiences.events.rows import CALLS
 from audiences.events.store.base import IDENTITIES, write_bucket
+from audiences.events.store.deciding import Stored, decide
 from audiences.events.store.files import Files
 from audiences.events.store.homes import NAMES, Homes, is_profile, numbers_in
 from audiences.events.store.manifest import Bucket, Counts, Generation
-from audiences.events.store.message_ids import Lost, copies_in_index, find_copies, write_index
+from audiences.events.store.message_ids import write_index
 from audiences.events.store.pieces import Spill, together
 from audiences.events.store.reading import CALL, Cut, Reading
+from audiences.events.store.replacing import COMPANIONS, write_replaced
 from audiences.events.tables import Table
 
-COMPANIONS: Final = pl.Schema(
-    {"identity": pl.String(), "user_id": pl.String(), "anonymous_id": pl.String(), "first_seen": INSTANT}
-)
 _NO_CALLS: Final = pl.Schema(
     {name: CALLS if name == "type" else INSTANT if name == "timestamp" else pl.String() for name in CALL[1:]}
 )
@@ -34,13 +33,13 @@ _AT_ONCE: Final = 2  # buckets in memory
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """What is read, and for what: ``known`` are the generations there are already, ``kept`` whether more can follow."""
+    """What is read, and for what: ``stored`` is what there is already, ``kept`` whether more can follow."""
 
     tables: Sequence[Table]
     needs: EventNeeds
     identifiers: pl.DataFrame
     cut: Cut
-    known: Sequence[Generation] = ()
+    stored: Stored | None = None
     kept: bool = False
     count: Callable[[int], None] = field(default=lambda done: None)
 
@@ -49,43 +48,54 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     """Reads the tables and writes the files of a generation.
 
     Raises:
-        UndecidedError: if a copy of a row of a generation before may be the one that counts.
-        InputError: as reading does.
+        InputError: as reading does; and if rows that were read before must be looked at again and can't be.
     """
     rejects = Rejects()
     reading = Reading(ingest.tables, ingest.needs)
     homes = Homes(ingest.identifiers, ingest.cut.buckets)
     read = reading.put_down(spill, ingest.cut, homes, rejects, ingest.count)
+    first = ingest.stored.arrivals.places if ingest.stored else 0
     indexes: list[str] = []
 
-    def settle(part: int, keys: pl.DataFrame) -> pl.Series:
-        lost = _known_copies(files, ingest.known, part, ingest.cut.parts, keys)
+    def keep(part: int, keys: pl.DataFrame) -> None:
         if ingest.kept:
             title = f"{name}/index-{part:03}.arrow"
-            write_index(files.root / title, keys.filter(~pl.col("place").is_in(lost.implode())))
+            write_index(files.root / title, keys.with_columns(pl.col("place") + first))
             indexes.append(title)
-        return lost
 
-    lost = Lost(find_copies(spill, ingest.cut.parts, reading.again, settle), reading.places)
+    decided = decide(spill, ingest.cut.parts, reading, ingest.stored, keep)
+    lost, replaced = Lost(decided.lost, reading.places), decided.replaced.height
     writer = _Writer(files, name, sorted(ingest.needs.events), lost, homes)
     buckets = writer.write_all(spill, ingest.cut.buckets)
     writer.write_sums(spill)
-    generation = Generation(name=name, buckets=tuple(buckets), indexes=tuple(indexes), parts=ingest.cut.parts)
-    return generation, Counts.of(read.rows, read.accepted - lost.count, lost.count, rejects)
+    if ingest.stored and replaced:
+        write_replaced(files, name, ingest.stored, decided)
+    generation = Generation(
+        name=name, buckets=tuple(buckets), indexes=tuple(sorted(indexes)), parts=ingest.cut.parts, replaced=replaced
+    )
+    counts = Counts.of(read.rows, read.accepted - lost.count - replaced, lost.count + replaced, rejects)
+    return generation, counts
 
 
-def _known_copies(files: Files, known: Sequence[Generation], part: int, parts: int, keys: pl.DataFrame) -> pl.Series:
-    """The places of rows that are copies of what is there already."""
-    lost = [pl.Series("place", dtype=pl.UInt64)]
-    for generation in known:
-        for title in generation.indexes:
-            number = int(title.removesuffix(".arrow").rpartition("-")[2])
-            if generation.parts == parts and number != part:
-                continue
-            here = keys if generation.parts in (1, parts) else keys.filter(pl.col("hash") % generation.parts == number)
-            if here.height:
-                lost.append(copies_in_index(files.root / title, here))
-    return pl.concat(lost).unique()
+class Lost:
+    """The places of rows that don't count, because another copy does; of ``places`` in all."""
+
+    def __init__(self, lost: pl.Series, places: int) -> None:
+        self.count = len(lost)
+        self._mask = pl.zeros(places, dtype=pl.Boolean, eager=True).scatter(lost, True) if len(lost) else None
+
+    def kept(self, rows: pl.DataFrame) -> pl.Series | None:
+        """The numbers (UInt32) of the rows that count, by their ``place``; None where all do."""
+        if self._mask is None:
+            return None
+        lost = self._mask.gather(rows.get_column("place"))
+        return (~lost).arg_true().cast(pl.UInt32) if lost.any() else None
+
+    def without(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that count, by their ``place``."""
+        if self._mask is None:
+            return rows
+        return rows.filter(~self._mask.gather(rows.get_column("place")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from audiences.events.buckets import Coded, Form, Scaled
 from audiences.events.encoding import decoded
 from audiences.events.scaling import unscaled
 from audiences.events.store.base import IDENTITIES, read_forms, write_bucket
-from audiences.events.store.build import COMPANIONS
 from audiences.events.store.files import Files
 from audiences.events.store.homes import bucket_of, own_home
-from audiences.events.store.layout import Known, bucket_offsets
+from audiences.events.store.layout import Known
 from audiences.events.store.limits import Limits
 from audiences.events.store.manifest import Bucket, Generation, StoreManifest, commit, free_name
 from audiences.events.store.message_ids import index_part, write_index
 from audiences.events.store.pieces import Spill, together
+from audiences.events.store.replacing import COMPANIONS, Replaced
 from audiences.events.store.working import working
 from audiences.events.universe import Universe
 
@@ -31,13 +31,13 @@ def compact(
 ) -> StoreManifest:
     """Writes one base with the rows of all generations, and makes it the newest store."""
     name = free_name(folder, "base")
-    generations = (manifest.base, *manifest.later)
+    generations, replaced = manifest.generations, Replaced(files, manifest.generations)
     cut = limits.cut(sum(generation.rows for generation in generations))
     identities = _identities(known, universe, cut.buckets)
     buckets = []
     with working(folder, in_memory=cut.buckets == 1) as spill:
         for place, generation in enumerate(generations):
-            for rows in _rows(files, manifest, generation, known.identities[place]):
+            for rows in _rows(files, manifest, generation, known.identities[place], replaced):
                 numbers = identities.select("identity", "number")
                 spill.share("rows", rows.join(numbers, on="identity", maintain_order="left"), "number")
         for number in range(cut.buckets):
@@ -64,7 +64,8 @@ def _identities(known: Known, universe: Universe, buckets: int) -> pl.DataFrame:
     merged = (
         pl.concat(known.identities)
         .group_by("identity")
-        .agg(held.drop_nulls().first(), pl.col("first_seen").min(), pl.col("events").sum())
+        .agg(held.drop_nulls().first())
+        .join(known.identified, on="identity")
         .join(universe.owned, on="identity", how="left")
         .with_columns(home=pl.coalesce("profile", "home", own))
     )
@@ -73,15 +74,15 @@ def _identities(known: Known, universe: Universe, buckets: int) -> pl.DataFrame:
 
 
 def _rows(
-    files: Files, manifest: StoreManifest, generation: Generation, identities: pl.DataFrame
+    files: Files, manifest: StoreManifest, generation: Generation, identities: pl.DataFrame, replaced: Replaced
 ) -> Iterator[pl.DataFrame]:
     """The rows of each bucket of a generation, with names and identities in place of numbers."""
     covered = pl.Enum(manifest.coverage.events)
-    for number, (first, end) in enumerate(zip(offsets := bucket_offsets(generation), offsets[1:], strict=False)):
+    for number, (first, end) in enumerate(zip(generation.offsets, generation.offsets[1:], strict=False)):
         if not generation.buckets[number].rows:
             continue
         name = f"{generation.name}/bucket-{number:03}"
-        frame = files.read(name)
+        frame = replaced.without(files.scan(name), generation.name, number).collect()
         who = identities.get_column("identity").slice(first, end - first)
         values = [column for column, dtype in frame.schema.items() if ":" in column and not isinstance(dtype, pl.List)]
         forms = read_forms(files, name, values)
@@ -129,14 +130,8 @@ def _numbers_of(texts: pl.Series, known: pl.Series) -> pl.Series:
 def _indexes(files: Files, name: str, parts: int, generations: tuple[Generation, ...]) -> Iterator[str]:
     """Writes the parts of one index of all message ids."""
     for part in range(parts):
-        found = [
-            index_part(files.root / title, part, parts)
-            for generation in generations
-            for title in generation.indexes
-            if generation.parts != parts or title.endswith(f"-{part:03}.arrow")
-        ]
-        keys = pl.concat(found).sort("hash") if found else None
-        if keys is not None and keys.height:
+        keys = index_part(files.root, generations, part, parts)
+        if keys.height:
             title = f"{name}/index-{part:03}.arrow"
             write_index(files.root / title, keys)
             yield title

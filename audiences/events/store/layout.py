@@ -13,34 +13,29 @@ from dataclasses import dataclass
 import polars as pl
 
 from audiences.events.store.base import IDENTITIES
-from audiences.events.store.build import COMPANIONS
 from audiences.events.store.files import Files
 from audiences.events.store.homes import bucket_of
-from audiences.events.store.manifest import Generation, StoreManifest
+from audiences.events.store.manifest import StoreManifest
+from audiences.events.store.replacing import calls_together, companions_together, seen_together
 from audiences.events.universe import Seen, Universe
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the generations of a store say about identities, ``identities`` for each generation, base first."""
+    """What the generations of a store say about identities: ``identities`` for each generation as its files have them,
+    base first, and ``identified``: all together (``SEEN``), without the rows that don't count any more.
+    """
 
     identities: Sequence[pl.DataFrame]
+    identified: pl.DataFrame
     companions: pl.DataFrame
     calls: pl.DataFrame
 
     def seen(self, as_of: pl.Expr) -> Seen:
         """What was seen before an instant."""
-        every = [one.select("identity", "events", "first_seen") for one in self.identities]
-        identities = every[0]
-        if len(every) > 1:
-            identities = (
-                pl.concat(every)
-                .group_by("identity", maintain_order=True)
-                .agg(pl.col("events").sum(), pl.col("first_seen").min())
-            )
         companions = self.companions.filter(pl.col("first_seen") < as_of)
         return Seen(
-            identities.filter(pl.col("first_seen") < as_of),
+            self.identified.filter(pl.col("first_seen") < as_of),
             companions.select(
                 pl.col("identity").str.strip_prefix("profile_id:").alias("profile_id"),
                 "user_id",
@@ -53,12 +48,14 @@ class Known:
 
 def read_known(files: Files, manifest: StoreManifest) -> Known:
     """Reads the tables of identities and calls."""
-    generations = (manifest.base, *manifest.later)
+    generations = manifest.generations
     identities = [files.read(f"{one.name}/identities").select(list(IDENTITIES)) for one in generations]
-    companions = pl.concat([files.read(f"{one.name}/companions") for one in generations])
-    if len(generations) > 1:
-        companions = companions.group_by(list(COMPANIONS)[:3], maintain_order=True).agg(pl.col("first_seen").min())
-    return Known(identities, companions, pl.concat([files.read(f"{one.name}/calls") for one in generations]))
+    return Known(
+        identities,
+        seen_together(files, generations, identities),
+        companions_together(files, generations),
+        calls_together(files, generations),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +93,3 @@ def make_layout(known: Known, universe: Universe, manifest: StoreManifest) -> La
         return Layout(moved, places, 0)
     out = found.filter(pl.col("home").is_in(moved.implode())).get_column("events").sum()
     return Layout(moved, places, int(out) + sum(generation.rows for generation in manifest.later))
-
-
-def bucket_offsets(generation: Generation) -> list[int]:
-    """Where the identities of each bucket begin in the table of identities, and where they end."""
-    offsets = [0]
-    for bucket in generation.buckets:
-        offsets.append(offsets[-1] + bucket.identities)
-    return offsets

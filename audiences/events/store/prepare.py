@@ -110,7 +110,7 @@ def prepare(
         accounts=accounts,
         close=folder.cleanup if folder else _nothing,
         dealing=Dealing(
-            Shelf(temporary), _weights(universe, known.identities), limits.rows_in_bucket, limits.most_parts
+            Shelf(temporary), _weights(universe, known.identified), limits.rows_in_bucket, limits.most_parts
         ),
         note=store.note,
     )
@@ -228,9 +228,9 @@ def _statistics(store: _Store, universe: Universe) -> Statistics:
     )
 
 
-def _weights(universe: Universe, identities: Sequence[pl.DataFrame]) -> pl.Series:
+def _weights(universe: Universe, identities: pl.DataFrame) -> pl.Series:
     """How many needed events each profile has, by row of the universe (Int64)."""
-    every = pl.concat([one.select("identity", "events") for one in identities]).filter(pl.col("events") > 0)
+    every = identities.select("identity", "events").filter(pl.col("events") > 0)
     owners = universe.owners
     events = every.join(owners, on="identity").group_by("owner").agg(pl.col("events").cast(pl.Int64).sum())
     rows = pl.DataFrame({"owner": pl.int_range(universe.profiles.height, dtype=pl.UInt32, eager=True)})

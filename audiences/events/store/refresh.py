@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from audiences.errors import AudiencesError, StateError
 from audiences.events.lake_places import lake_place
+from audiences.events.store.arrivals import Arrival, Arrivals
 from audiences.events.store.build import Ingest, write_generation
 from audiences.events.store.coverage import Coverage
+from audiences.events.store.deciding import Stored
 from audiences.events.store.files import Files
 from audiences.events.store.limits import Limits
 from audiences.events.store.manifest import SourceFile, StoreManifest, commit, free_name, newest, tidy
-from audiences.events.store.message_ids import UndecidedError
 from audiences.events.store.reading import Cut
 from audiences.events.store.working import working
 from audiences.events.tables import ParquetTable, Table
@@ -79,10 +81,7 @@ class EventStore:
         if not reason and not new:
             return Refreshed(known)
         if not reason:
-            try:
-                return Refreshed(self._append(known, events, new))
-            except UndecidedError:
-                reason = "a new file has another copy of an event, which may be the one that counts"
+            return Refreshed(self._append(known, events, new))
         wider = known.coverage.union(coverage)
         try:
             events.open(due, wider)
@@ -110,7 +109,7 @@ class EventStore:
         with working(self._folder, in_memory=cut.buckets == 1) as spill:
             base, counts = write_generation(self.files, name, spill, ingest)
         files = tuple(_source_file(table) for table in due)
-        manifest = StoreManifest(coverage=coverage, files=files, base=base, counts=counts)
+        manifest = StoreManifest(coverage=coverage, files=files, arrivals=(total,), base=base, counts=counts)
         return commit(self._folder, manifest)
 
     def _append(self, known: StoreManifest, events: Events, new: Sequence[ParquetTable]) -> StoreManifest:
@@ -125,19 +124,34 @@ class EventStore:
             known.coverage.needs(),
             events.identifiers,
             cut,
-            known=(known.base, *known.later),
+            stored=Stored(self._folder, known.generations, _arrivals(known, events)),
             kept=True,
             count=lambda done: events.count(done, total),
         )
         with working(self._folder, in_memory=cut.buckets == 1) as spill:
             later, counts = write_generation(self.files, name, spill, ingest)
-        files = (*known.files, *(_source_file(table) for table in new))
-        update = {"files": files, "later": (*known.later, later), "counts": known.counts.plus(counts)}
+        update = {
+            "files": (*known.files, *(_source_file(table, len(known.arrivals)) for table in new)),
+            "arrivals": (*known.arrivals, total),
+            "later": (*known.later, later),
+            "counts": known.counts.plus(counts),
+        }
         return commit(self._folder, known.model_copy(update=update))
 
 
-def _source_file(table: ParquetTable) -> SourceFile:
-    return SourceFile(name=table.name, path=table.path, size=table.size, version=table.fingerprint())
+def _source_file(table: ParquetTable, arrival: int = 0) -> SourceFile:
+    return SourceFile(name=table.name, path=table.path, size=table.size, version=table.fingerprint(), arrival=arrival)
+
+
+def _arrivals(known: StoreManifest, events: Events) -> Arrivals:
+    """The files that a store was made of, which are as they were."""
+    tables = {table.name: table for table in events.tables}
+
+    def open_again(number: int) -> Sequence[Table]:
+        return events.open([tables[file.name] for file in known.files if file.arrival == number], known.coverage)
+
+    arrivals = [Arrival(rows, partial(open_again, number)) for number, rows in enumerate(known.arrivals)]
+    return Arrivals(arrivals, known.coverage.needs())
 
 
 def _reason(known: StoreManifest, coverage: Coverage, found: Sequence[SourceFile], events: Events) -> str:

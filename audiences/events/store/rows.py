@@ -17,10 +17,11 @@ from audiences.events.needs import EventNeeds, column_name
 from audiences.events.store.base import homes_of, in_order, read_forms, sorted_by
 from audiences.events.store.files import Files
 from audiences.events.store.homes import bucket_of
-from audiences.events.store.layout import Known, Layout, bucket_offsets
+from audiences.events.store.layout import Known, Layout
 from audiences.events.store.manifest import Generation, StoreManifest
 from audiences.events.store.pieces import Spill
 from audiences.events.store.reading import told_ids, value_columns
+from audiences.events.store.replacing import Replaced
 from audiences.events.typed_encoding import encoded_column
 from audiences.events.universe import Universe
 from audiences.events.values import VALUE
@@ -62,6 +63,7 @@ class StoredRows:
         self._columns = value_columns(needs)
         self._lists = {column_name("property", path) for path in needs.properties if EACH in path}
         self._lists |= {column_name("context", path) for path in needs.contexts if EACH in path}
+        self._replaced = Replaced(files, manifest.generations)
         self._spill = spill
         self._is_spilled = False
         self._moved_parts = max(1, -(-layout.moved_rows // rows_in_bucket))
@@ -177,12 +179,13 @@ class StoredRows:
 
     def _identities(self, place: int, number: int) -> pl.DataFrame:
         generation = (self._manifest.base, *self._manifest.later)[place]
-        first, end = bucket_offsets(generation)[number : number + 2]
+        first, end = generation.offsets[number : number + 2]
         return self._known.identities[place].slice(first, end - first)
 
     def _scan(self, generation: Generation, number: int, names: Collection[str]) -> pl.LazyFrame:
         covered = self._manifest.coverage.events
-        found = self._files.scan(f"{generation.name}/bucket-{number:03}")
+        rows = self._files.scan(f"{generation.name}/bucket-{number:03}")
+        found = self._replaced.without(rows, generation.name, number)
         if len(names) < len(covered):
             codes = [code for code, name in enumerate(covered) if name in names]
             found = found.filter(pl.col("event").is_in(pl.Series(codes, dtype=pl.UInt16).implode()))
