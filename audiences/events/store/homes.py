@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from audiences.events.store.slots import Noted, Numbers
+from audiences.events.slots import Noted, Numbers
 
 _SEED, _CHECK = 5, 7
 _PROFILE: Final = "profile_id:"

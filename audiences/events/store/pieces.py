@@ -153,4 +153,5 @@ def _streams(path: Path) -> Iterator[Iterator[pl.DataFrame]]:
 def _read(streams: Iterator[pl.DataFrame], pieces: Sequence[_Piece]) -> pl.DataFrame:
     frames = [frame for _, frame in zip(pieces, streams, strict=False)]
     coded = pieces[0].coded.schema
-    return pl.concat(frames, rechunk=False).with_columns(pl.col(name).cat.to(dtype) for name, dtype in coded.items())
+    together = pl.concat(frames, rechunk=True)  # rows are gathered from it, which is slow in many chunks
+    return together.with_columns(pl.col(name).cat.to(dtype) for name, dtype in coded.items())

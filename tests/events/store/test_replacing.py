@@ -67,19 +67,21 @@ def arrive(folder: Path, *files: Sequence[Row], limits: Limits | None = None) ->
 
 
 def seen(found: dict[str, Any]) -> list[tuple[Any, ...]]:
-    events = [(one["profile"], one["event"], one["message_id"], one["timestamp"]) for one in found["events"]]
-    return sorted(events, key=str) + sorted(one["id"] for one in found["universe"])
+    events: list[tuple[Any, ...]] = [
+        (one["profile"], one["event"], one["message_id"], one["timestamp"]) for one in found["events"]
+    ]
+    return sorted(events, key=str) + sorted((one["id"],) for one in found["universe"])
 
 
 def plain(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
     people, _ = naive_inputs.population(rows, None, None, AS_OF)
-    events = [
+    events: list[tuple[Any, ...]] = [
         (person.id, one["event"], one["message_id"], one["timestamp"])
         for person in people
         for one in person.events
         if one["event"] in WANTED.events
     ]
-    return sorted(events, key=str) + sorted(person.id for person in people)
+    return sorted(events, key=str) + sorted((person.id,) for person in people)
 
 
 def replaced(folder: Path) -> list[int]:
@@ -196,12 +198,12 @@ def test_the_ids_next_to_a_profile_id(tmp_path: Path) -> None:
 
 
 def test_calls_that_say_who_somebody_is(tmp_path: Path) -> None:
-    def identify(message_id: str, **columns: object) -> Row:
-        return row(message_id, type="identify", event=None, properties=None, **columns)
+    def identify(message_id: str, hours: int = 2, **columns: object) -> Row:
+        return row(message_id, "u1", hours, type="identify", event=None, properties=None, **columns)
 
     found = arrive(
         tmp_path,
-        [identify("m1", traits='{"plan":"a"}'), identify("m2", hours=3, traits='{"plan":"b","size":1}')],
+        [identify("m1", traits='{"plan":"a"}'), identify("m2", 3, traits='{"plan":"b","size":1}')],
         [identify("m1", traits='{"plan":"c"}', received_at=AS_OF - HOUR)],
         [row("m1", received_at=AS_OF - 2 * HOUR)],
     )
