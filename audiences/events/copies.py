@@ -21,7 +21,7 @@ def without_copies(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """One row for each message id, and how many copies were dropped.
 
     The copy that counts is the first by ``received_at`` (missing last), then ``timestamp``, then the bytes
-    of the row. Rows without a message id are never copies.
+    of the row; of the same rows the first. Rows without a message id are never copies.
     """
     message_ids = rows.get_column("message_id")
     copied = message_ids.is_duplicated() & message_ids.is_not_null()
@@ -30,7 +30,7 @@ def without_copies(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     copies = rows.filter(copied)
     kept = (
         copies.with_columns(content=content())
-        .sort("message_id", "received_at", "timestamp", "content", nulls_last=True)
+        .sort("message_id", "received_at", "timestamp", "content", nulls_last=True, maintain_order=True)
         .unique("message_id", keep="first", maintain_order=True)
         .drop("content")
     )

@@ -105,12 +105,11 @@ class LakeTable(LazyTable):
         """Where the fields of the context are."""
         return FlatNames(self.columns.contexts, "context fields", self.path)
 
-    def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+    def batches(
+        self, columns: Sequence[str], rows: int = BATCH_ROWS, first: int = 0, count: int | None = None
+    ) -> Iterator[pl.DataFrame]:
         """The rows of some columns, in order, in batches of at most so many; fewer of many columns."""
-        rows = max(1, min(rows, _CELLS_AT_ONCE // max(1, len(columns))))
-        with self._reading():
-            for batch in self._lazy.select(columns).collect_batches(chunk_size=rows):
-                yield from batch.iter_slices(rows)
+        return super().batches(columns, max(1, min(rows, _CELLS_AT_ONCE // max(1, len(columns)))), first, count)
 
     def place(self, row: int) -> tuple[str, int]:
         """The file of a row, and its number there."""

@@ -22,15 +22,16 @@ _WITH_PROPERTIES: Final = ("track", "page", "screen")
 _WITH_TRAITS: Final = ("identify", "group")
 
 
-def read_lake_rows(table: LakeTable, needs: EventNeeds, rejects: Rejects) -> Iterator[Accepted]:
+def read_lake_rows(
+    table: LakeTable, needs: EventNeeds, rejects: Rejects, first: int = 0, count: int | None = None
+) -> Iterator[Accepted]:
     """As ``rows.read_rows``, of a table of a data lake.
 
     Rows of a table that is read for its ids and times only have no event: they make their profile exist, and nothing
     else. Raises ``InputError`` where the table has no timestamp or no id column at all.
     """
     reader = _Reader(table, needs)
-    first = 0
-    for batch in table.batches(reader.columns):
+    for batch in table.batches(reader.columns, first=first, count=count):
         found = accepted_rows(reader.calls(batch), rejects, table, first)
         if not table.reading.whole:
             found.rows = found.rows.with_columns(event=pl.lit(None, dtype=pl.String))

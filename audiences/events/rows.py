@@ -13,7 +13,7 @@ The rows (all ids and texts ``String``, instants ``Datetime("us", "UTC")``):
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -155,8 +155,10 @@ def _flat(raw: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([column.alias(str(number)) for number, column in enumerate(columns)])
 
 
-def read_rows(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[Accepted]:
-    """The accepted rows of a table, batch by batch.
+def read_rows(
+    table: Table, needs: EventNeeds, rejects: Rejects, first: int = 0, count: int | None = None
+) -> Iterator[Accepted]:
+    """The accepted rows of a table, batch by batch; only among ``count`` rows from the ``first`` on.
 
     Raises ``InputError`` where the table has no type, no timestamp or no id column at all, or two columns
     of one name.
@@ -168,14 +170,30 @@ def read_rows(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[Acc
         require(found, *OWNERS, where=table.path, what="events")
     if not needs.contexts:
         found.pop("context", None)
-    first = 0
     has_texts = any(is_text(table.schema[found[name]]) for name in _OBJECTS if name in found)
-    for batch in table.batches(list(found.values()), BATCH_ROWS if has_texts else TYPED_BATCH_ROWS):
+    rows = BATCH_ROWS if has_texts else TYPED_BATCH_ROWS
+    for batch in table.batches(list(found.values()), rows, first, count):
         raw = batch.rename({name: known for known, name in found.items()})
         columns = {name: _column(raw, name) for name in EVENT_COLUMNS}
         documents = {name: document(columns[name]) for name in _OBJECTS}
         yield accepted_rows(Calls(columns, documents, raw), rejects, table, first)
         first += raw.height
+
+
+def read_identities(table: Table, known: Mapping[str, str]) -> Iterator[tuple[int, pl.Series]]:
+    """The identity of every row of a table, accepted or not, null where there is none: batches, each with the number of
+    its first row. ``known`` says which columns are the ids that are ``OWNERS``.
+    """
+    found = {name: known[name] for name in OWNERS if name in known}
+    first = 0
+    for batch in table.batches(list(found.values()), TYPED_BATCH_ROWS) if found else ():
+        ids = [id_texts(batch.get_column(column))[0].alias(name) for name, column in found.items()]
+        yield first, pl.DataFrame(ids).select(_identity(list(found))).to_series()
+        first += batch.height
+
+
+def _identity(names: Sequence[str]) -> pl.Expr:
+    return pl.coalesce([pl.format(f"{name}:{{}}", pl.col(name)) for name in names]).alias("identity")
 
 
 def accepted_rows(calls: Calls, rejects: Rejects, table: Table, first: int) -> Accepted:
@@ -207,8 +225,7 @@ def _rows(columns: Mapping[str, pl.Series], first: int) -> tuple[pl.DataFrame, p
             "source_id": values_from_column(columns["source_id"]).struct.field("text"),
         }
     )
-    identity = pl.coalesce([pl.format(f"{name}:{{}}", pl.col(name)) for name in OWNERS])
-    return frame.with_columns(identity=identity), wrong_id
+    return frame.with_columns(_identity(OWNERS)), wrong_id
 
 
 def kinds_and_events(columns: Mapping[str, pl.Series]) -> pl.DataFrame:

@@ -63,8 +63,10 @@ class Table(Protocol):
         """The number of rows."""
         ...
 
-    def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
-        """The rows of some columns, in order, in batches of at most so many."""
+    def batches(
+        self, columns: Sequence[str], rows: int = BATCH_ROWS, first: int = 0, count: int | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most so many; only ``count`` from the ``first`` on."""
         ...
 
     def place(self, row: int) -> tuple[str, int]:
@@ -113,10 +115,15 @@ class LazyTable:
         with self._reading():
             return int(self._lazy.select(pl.len()).collect().item())
 
-    def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
-        """The rows of some columns, in order, in batches of at most so many."""
+    def batches(
+        self, columns: Sequence[str], rows: int = BATCH_ROWS, first: int = 0, count: int | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most so many; only ``count`` from the ``first`` on."""
+        found = self._lazy.select(columns)
         with self._reading():
-            for batch in self._lazy.select(columns).collect_batches(chunk_size=rows):
+            for batch in (found.slice(first, count) if first or count is not None else found).collect_batches(
+                chunk_size=rows
+            ):
                 yield from batch.iter_slices(rows)
 
     def fingerprint(self) -> str:
@@ -211,10 +218,13 @@ class FrameTable:
         """The number of rows."""
         return self._frame.height
 
-    def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
-        """The rows of some columns, in order, in batches of at most so many."""
-        if self._frame.height:
-            yield from self._frame.select(columns).iter_slices(rows)
+    def batches(
+        self, columns: Sequence[str], rows: int = BATCH_ROWS, first: int = 0, count: int | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most so many; only ``count`` from the ``first`` on."""
+        found = self._frame.select(columns).slice(first, count)
+        if found.height:
+            yield from found.iter_slices(rows)
 
     def fingerprint(self) -> str:
         """Changes whenever the content does."""

@@ -9,10 +9,15 @@ import polars as pl
 from audiences.events.buckets import Coded, Form, Scaled
 from audiences.events.encoding import encoded
 from audiences.events.scaling import PLACES, divided
+from audiences.events.slots import Numbers
 from audiences.events.values import VALUE, values_from_column
 
+_SEED: Final = 43
 _SURELY_SHORT: Final = 10**14
 """A number below, once scaled, is written in at most 16 characters, with a sign and a point."""
+
+_SAMPLE: Final = 1_000
+"""Numbers that are looked at first: mostly they tell how many places are too few."""
 
 _INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32)
 
@@ -40,16 +45,27 @@ def encoded_column(column: pl.Series) -> tuple[pl.Series, Form | None]:
 def _texts(column: pl.Series) -> tuple[pl.Series, Form]:
     different = column.drop_nulls().unique()
     texts = different.cast(pl.String)
-    order = texts.arg_sort()
-    sorted_texts = texts.gather(order)
     if isinstance(column.dtype, pl.String):
-        codes = column.cast(pl.Enum(sorted_texts)).to_physical()
+        sorted_texts = texts.sort()
+        codes = _codes(column, sorted_texts)
     else:
+        order = texts.arg_sort()
+        sorted_texts = texts.gather(order)
         numbers = different.to_physical().gather(order)
         size = int(numbers.max()) + 1  # type: ignore[arg-type]
         ranks = pl.zeros(size, dtype=pl.UInt32, eager=True).scatter(numbers, range(len(numbers)))
         codes = ranks.gather(column.to_physical())
     return codes.cast(pl.UInt32).alias(column.name), Coded(values_from_column(sorted_texts.alias("value")))
+
+
+def _codes(column: pl.Series, texts: pl.Series) -> pl.Series:
+    """The place of each text among those that there are, by its hash if no two have the same."""
+    hashes = texts.hash(seed=_SEED)
+    if hashes.n_unique() < len(hashes):
+        return column.cast(pl.Enum(texts)).to_physical()
+    places = Numbers(hashes, pl.int_range(len(texts), dtype=pl.UInt32, eager=True))
+    found = places.find(column.hash(seed=_SEED))
+    return pl.select(pl.when(column.is_not_null()).then(found)).to_series() if column.null_count() else found
 
 
 def _integers(column: pl.Series) -> tuple[pl.Series, Form] | None:
@@ -63,15 +79,26 @@ def _floats(column: pl.Series) -> tuple[pl.Series, Form] | None:
     """Numbers that some number of places tells exactly; nothing where that isn't sure."""
     numbers = column.cast(pl.Float64).alias("it").to_frame().select(pl.when(pl.col("it").is_finite()).then("it"))
     number = numbers.to_series()
+    sample = number.drop_nulls().head(_SAMPLE)
     for places in PLACES:
-        power = pl.Series([float(10**places)]).new_from_index(0, len(number))
-        integers = (number * power).round() if places else number.round()
-        back = divided(integers, power) if places else integers
-        if (back == number).all():
+        if not _times_power(sample, places)[1]:
+            continue
+        integers, is_exact = _times_power(number, places)
+        if is_exact:
             if (integers.abs() >= _SURELY_SHORT).any():
                 return None
             return integers.cast(pl.Int64).alias(column.name), Scaled(places)
     return None
+
+
+def _times_power(number: pl.Series, places: int) -> tuple[pl.Series, bool]:
+    """Numbers times a power of ten as whole numbers, and whether they tell the numbers exactly."""
+    if not places:
+        integers = number.round()
+        return integers, bool((integers == number).all())
+    power = pl.Series([float(10**places)]).new_from_index(0, len(number))
+    integers = (number * power).round()
+    return integers, bool((divided(integers, power) == number).all())
 
 
 def _by_different(column: pl.Series) -> tuple[pl.Series, Form | None]:

@@ -14,9 +14,10 @@ from audiences.events.profiles import read_accounts
 from audiences.events.rejects import Rejects
 from audiences.events.store.current import Before, Current
 from audiences.events.store.files import Files
-from audiences.events.store.layout import calls, instant
+from audiences.events.store.layout import instant
 from audiences.events.store.manifest import Counts, StoreManifest
 from audiences.events.store.news import Since
+from audiences.events.store.replacing import calls_together
 from audiences.events.tables import Table
 
 
@@ -43,7 +44,8 @@ class Accounts:
             return known
         own = Rejects()
         table = None if self.tables is None else read_accounts(self.tables, own)
-        groups = calls(self.files, self.manifest, instant(self.as_of)).filter(pl.col("type") == "group")
+        calls = calls_together(self.files, self.manifest.generations)
+        groups = calls.filter((pl.col("timestamp") < instant(self.as_of)) & (pl.col("type") == "group"))
         found = every_account(table, groups, self.current.kept.whole())
         self._read.append(Counts.of(0, 0, 0, own))
         self.counts.add_to(self.rejects, {})

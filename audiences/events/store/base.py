@@ -29,7 +29,6 @@ IDENTITIES: Final = pl.Schema(
 )
 """``home`` is null where it is the identity itself; ``events`` is how many rows there are, whenever they happened."""
 
-_SEED: Final = 17
 _BITS: Final = 62  # of Int64, without the sign
 _ROW_BITS: Final = 32
 TEXTS: Final = ("message_id", "user_id", "anonymous_id", "group_id", "content")
@@ -64,10 +63,12 @@ def write_bucket(
     events: Sequence[str],
     kept: pl.Series | None = None,
 ) -> Written:
-    """Writes ``rows`` (``identity``, ``event``, ``timestamp``, the ids, ``content``, columns of values) of the sorted
-    ``identities`` (``IDENTITIES``, ``home`` filled); only those whose numbers (UInt32) are ``kept``, if given.
+    """Writes ``rows``; only those whose numbers (UInt32) are ``kept``, if given.
+
+    They have ``identity`` (UInt32, the row in ``identities``), ``event``, ``timestamp``, the ids, ``content``, and
+    columns of values. ``identities`` (``IDENTITIES``, ``home`` filled) are sorted.
     """
-    number = numbers_of(rows.get_column("identity"), identities.get_column("identity"))
+    number = rows.get_column("identity")
     home = identities.select("home").join(homes_of(identities), on="home", how="left", maintain_order="left")
     code = home.get_column("code").gather(number)
     event = rows.get_column("event").cast(pl.Enum(events)).to_physical().cast(pl.UInt16)
@@ -102,14 +103,6 @@ def write_bucket(
     micros = keys.get_column("timestamp").to_physical()
     homes = homes_of(identities).get_column("home")
     return Written(keys.height, micros.min(), micros.max(), homes)  # type: ignore[arg-type]
-
-
-def numbers_of(texts: pl.Series, known: pl.Series) -> pl.Series:
-    """The place of each text among the known ones (UInt32), which are different, and of which each text is one."""
-    hashes = known.hash(seed=_SEED)
-    on, these = ("hash", texts.hash(seed=_SEED)) if hashes.n_unique() == len(hashes) else ("text", texts)
-    numbers = pl.DataFrame({"hash": hashes, "text": known}).select(on).with_row_index("number")
-    return these.alias(on).to_frame().join(numbers, on=on, how="left", maintain_order="left").get_column("number")
 
 
 def homes_of(identities: pl.DataFrame) -> pl.DataFrame:

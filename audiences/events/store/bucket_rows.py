@@ -19,6 +19,7 @@ from audiences.events.store.files import Files
 from audiences.events.store.manifest import Generation, StoreManifest
 from audiences.events.store.merging import Piece
 from audiences.events.store.reading import told_ids, value_columns
+from audiences.events.store.replacing import Replaced
 from audiences.events.values import VALUE
 from audiences.language.tree import EACH
 
@@ -68,6 +69,7 @@ class BucketReader:
         self._lists = {column_name("property", path) for path in needs.properties if EACH in path}
         self._lists |= {column_name("context", path) for path in needs.contexts if EACH in path}
         self._names = sorted(needs.events)
+        self._replaced = Replaced(files, manifest.generations)
         self._first_homes = {
             one.name: _offsets([bucket.homes for bucket in one.buckets]) for one in (manifest.base, *manifest.later)
         }
@@ -210,7 +212,10 @@ class BucketReader:
         return rows.drop_nulls("owner") if rows.get_column("owner").null_count() else rows
 
     def _before(self, wanted: Wanted, table: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows before as-of."""
+        """The rows that count, before as-of."""
+        gone = self._replaced.of(wanted.place.generation.name, wanted.place.number)
+        if gone is not None:
+            rows = rows.filter(~pl.col("at").is_in(gone.implode()))
         last = wanted.place.generation.buckets[wanted.place.number].last
         if last is None or last < microseconds_since_epoch(self._as_of):
             return rows

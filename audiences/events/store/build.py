@@ -15,24 +15,20 @@ from audiences.events.needs import EventNeeds
 from audiences.events.rejects import Rejects
 from audiences.events.rows import CALLS
 from audiences.events.store.base import IDENTITIES, write_bucket
+from audiences.events.store.deciding import Stored, decide
 from audiences.events.store.files import Files
-from audiences.events.store.homes import Homes
+from audiences.events.store.homes import NAMES, Homes, is_profile, numbers_in
 from audiences.events.store.manifest import Bucket, Counts, Generation
-from audiences.events.store.message_ids import Lost, copies_in_index, find_copies, write_index
+from audiences.events.store.message_ids import write_index
 from audiences.events.store.pieces import Spill, together
 from audiences.events.store.reading import CALL, Cut, Reading
+from audiences.events.store.replacing import COMPANIONS, write_replaced
 from audiences.events.tables import Table
 
-COMPANIONS: Final = pl.Schema(
-    {"identity": pl.String(), "user_id": pl.String(), "anonymous_id": pl.String(), "first_seen": INSTANT}
-)
 _NO_CALLS: Final = pl.Schema(
     {name: CALLS if name == "type" else INSTANT if name == "timestamp" else pl.String() for name in CALL[1:]}
 )
-_HASH, _CHECK = 19, 29  # seeds
 _AT_ONCE: Final = 2  # buckets in memory
-NOWHERE: Final = ""
-"""The home of rows that the hash of an identity has brought to a wrong bucket: nobody's."""
 
 
 FindHomes = Callable[[int], Homes]
@@ -41,13 +37,13 @@ FindHomes = Callable[[int], Homes]
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """What is read, and for what: ``known`` are the generations there are already, ``kept`` whether more can follow."""
+    """What is read, and for what: ``stored`` is what there is already, ``kept`` whether more can follow."""
 
     tables: Sequence[Table]
     needs: EventNeeds
     homes: FindHomes
     cut: Cut
-    known: Sequence[Generation] = ()
+    stored: Stored | None = None
     kept: bool = False
     count: Callable[[int], None] = field(default=lambda done: None)
 
@@ -56,43 +52,54 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     """Reads the tables and writes the files of a generation.
 
     Raises:
-        UndecidedError: if a copy of a row of a generation before may be the one that counts.
-        InputError: as reading does.
+        InputError: as reading does; and if rows that were read before must be looked at again and can't be.
     """
     rejects = Rejects()
     reading = Reading(ingest.tables, ingest.needs)
     homes = ingest.homes(ingest.cut.buckets)
     read = reading.put_down(spill, ingest.cut, homes, rejects, ingest.count)
+    first = ingest.stored.arrivals.places if ingest.stored else 0
     indexes: list[str] = []
 
-    def settle(part: int, keys: pl.DataFrame) -> pl.Series:
-        lost = _known_copies(files, ingest.known, part, ingest.cut.parts, keys)
+    def keep(part: int, keys: pl.DataFrame) -> None:
         if ingest.kept:
             title = f"{name}/index-{part:03}.arrow"
-            write_index(files.root / title, keys.filter(~pl.col("place").is_in(lost.implode())))
+            write_index(files.root / title, keys.with_columns(pl.col("place") + first))
             indexes.append(title)
-        return lost
 
-    lost = Lost(find_copies(spill, ingest.cut.parts, reading.again, settle), reading.places)
+    decided = decide(spill, ingest.cut.parts, reading, ingest.stored, keep)
+    lost, replaced = Lost(decided.lost, reading.places), decided.replaced.height
     writer = _Writer(files, name, sorted(ingest.needs.events), lost, homes)
     buckets = writer.write_all(spill, ingest.cut.buckets)
     writer.write_sums(spill)
-    generation = Generation(name=name, buckets=tuple(buckets), indexes=tuple(indexes), parts=ingest.cut.parts)
-    return generation, Counts.of(read.rows, read.accepted - lost.count, lost.count, rejects)
+    if ingest.stored and replaced:
+        write_replaced(files, name, ingest.stored, decided)
+    generation = Generation(
+        name=name, buckets=tuple(buckets), indexes=tuple(sorted(indexes)), parts=ingest.cut.parts, replaced=replaced
+    )
+    counts = Counts.of(read.rows, read.accepted - lost.count - replaced, lost.count + replaced, rejects)
+    return generation, counts
 
 
-def _known_copies(files: Files, known: Sequence[Generation], part: int, parts: int, keys: pl.DataFrame) -> pl.Series:
-    """The places of rows that are copies of what is there already."""
-    lost = [pl.Series("place", dtype=pl.UInt64)]
-    for generation in known:
-        for title in generation.indexes:
-            number = int(title.removesuffix(".arrow").rpartition("-")[2])
-            if generation.parts == parts and number != part:
-                continue
-            here = keys if generation.parts in (1, parts) else keys.filter(pl.col("hash") % generation.parts == number)
-            if here.height:
-                lost.append(copies_in_index(files.root / title, here))
-    return pl.concat(lost).unique()
+class Lost:
+    """The places of rows that don't count, because another copy does; of ``places`` in all."""
+
+    def __init__(self, lost: pl.Series, places: int) -> None:
+        self.count = len(lost)
+        self._mask = pl.zeros(places, dtype=pl.Boolean, eager=True).scatter(lost, True) if len(lost) else None
+
+    def kept(self, rows: pl.DataFrame) -> pl.Series | None:
+        """The numbers (UInt32) of the rows that count, by their ``place``; None where all do."""
+        if self._mask is None:
+            return None
+        lost = self._mask.gather(rows.get_column("place"))
+        return (~lost).arg_true().cast(pl.UInt32) if lost.any() else None
+
+    def without(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that count, by their ``place``."""
+        if self._mask is None:
+            return rows
+        return rows.filter(~self._mask.gather(rows.get_column("place")))
 
 
 def no_homes() -> pl.Series:
@@ -136,31 +143,32 @@ class _Writer:
         return [one.bucket for one in written]
 
     def _write(self, spill: Spill, number: int) -> _Written:
+        names = self._homes.named(pl.concat([NAMES.to_frame(), *spill.take("names", number)]), number)
+        others = [_numbered(names, self._lost.without(frame)) for frame in spill.take("others", number)]
         frames = spill.take("rows", number)
-        rows = together(frames) if frames else None
+        rows = _numbered(names, together(frames)) if frames else None
         kept = None if rows is None else self._lost.kept(rows)
-        others = [self._lost.without(frame) for frame in spill.take("others", number)]
         seen = [_seen(frame, None, 0) for frame in others] + ([] if rows is None else [_seen(rows, kept, 1)])
         if not seen:
             return _Written(Bucket())
-        identities = (
-            pl.concat(seen)
-            .group_by("identity")
-            .agg(pl.col("first_seen").min(), pl.col("events").sum())
-            .sort("identity")
-        )
-        home = self._homes.homes(identities.get_column("identity"), number).fill_null(NOWHERE)
-        identities = identities.with_columns(home=home).select(list(IDENTITIES))
-        companions = [_companions(frame, None) for frame in others]
-        bucket, homes = Bucket(identities=identities.height), no_homes()
+        found = pl.concat(seen).group_by("identity").agg(pl.col("first_seen").min(), pl.col("events").sum())
+        found = found.sort("identity")
+        identities = names.select(pl.col("identity", "home").gather(found.get_column("identity")))
+        identities = identities.hstack(found.drop("identity")).select(list(IDENTITIES))
+        texts = names.get_column("identity")
+        companions = [_companions(texts, frame, None) for frame in others]
+        bucket, own_homes = Bucket(identities=identities.height), no_homes()
         if rows is not None:
-            companions.append(_companions(rows, kept))
+            companions.append(_companions(texts, rows, kept))
             if kept is None or len(kept):
+                place = pl.Series([None], dtype=pl.UInt32).new_from_index(0, names.height)
+                place.scatter(found.get_column("identity"), pl.int_range(found.height, dtype=pl.UInt32, eager=True))
+                rows = rows.with_columns(place.gather(rows.get_column("identity")).alias("identity"))
                 title = f"{self._name}/bucket-{number:03}"
-                found = write_bucket(self._files, title, rows, identities, self._events, kept)
-                bucket, homes = found.bucket(identities), found.homes
+                written = write_bucket(self._files, title, rows, identities, self._events, kept)
+                bucket, own_homes = written.bucket(identities), written.homes
         own = pl.when(pl.col("home") != pl.col("identity")).then("home").alias("home")
-        return _Written(bucket, identities.with_columns(own), homes, companions)
+        return _Written(bucket, identities.with_columns(own), own_homes, companions)
 
     def write_sums(self, spill: Spill) -> None:
         companions = pl.concat(self._companions).group_by(list(COMPANIONS)[:3]).agg(pl.col("first_seen").min())
@@ -174,34 +182,31 @@ class _Writer:
         self._files.write(f"{self._name}/calls", found)
 
 
+def _numbered(names: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the place of their ``identity`` among the names (UInt32)."""
+    return rows.drop("hash", "check").with_columns(numbers_in(names, rows).alias("identity"))
+
+
 def _seen(rows: pl.DataFrame, kept: pl.Series | None, events: int) -> pl.DataFrame:
-    """The identities of some rows; two hashes of 64 bits each stand for one while they are grouped."""
-    identity = rows.get_column("identity")
-    frame = pl.DataFrame(
-        {
-            "hash": identity.hash(seed=_HASH),
-            "check": identity.hash(seed=_CHECK),
-            "timestamp": rows.get_column("timestamp"),
-            "row": pl.int_range(rows.height, dtype=pl.UInt32, eager=True),
-        }
-    )
+    """The identities of some rows, as numbers."""
+    frame = rows.select("identity", "timestamp")
     if kept is not None:
         frame = frame.select(pl.all().gather(kept))
-    found = frame.group_by("hash", "check").agg(
+    return frame.group_by("identity").agg(
         pl.col("timestamp").min().alias("first_seen"),
         (pl.len() if events else pl.lit(0)).cast(pl.UInt32).alias("events"),
-        pl.col("row").min(),
     )
-    return found.select(identity.gather(found.get_column("row")), "first_seen", "events")
 
 
-def _companions(rows: pl.DataFrame, kept: pl.Series | None) -> pl.DataFrame:
-    is_profile = rows.get_column("identity").str.starts_with("profile_id:")
-    if not is_profile.any():
+def _companions(names: pl.Series, rows: pl.DataFrame, kept: pl.Series | None) -> pl.DataFrame:
+    profiles = names.to_frame().select(is_profile(pl.first())).to_series()
+    if not profiles.any():
         return COMPANIONS.to_frame()
-    numbers = is_profile.arg_true() if kept is None else kept.filter(is_profile.gather(kept))
-    named = rows.select(
-        pl.col("identity", "user_id", "anonymous_id").cast(pl.String).gather(numbers),
+    named = profiles.gather(rows.get_column("identity"))
+    numbers = named.arg_true() if kept is None else kept.filter(named.gather(kept))
+    found = rows.select(
+        names.gather(rows.get_column("identity").gather(numbers)).alias("identity"),
+        pl.col("user_id", "anonymous_id").cast(pl.String).gather(numbers),
         pl.col("timestamp").gather(numbers),
     )
-    return named.group_by("identity", "user_id", "anonymous_id").agg(pl.col("timestamp").min().alias("first_seen"))
+    return found.group_by("identity", "user_id", "anonymous_id").agg(pl.col("timestamp").min().alias("first_seen"))

@@ -1,4 +1,7 @@
-"""Where the rows of an identity are: in the bucket of the profile that held it when the bucket was written."""
+"""Where the rows of an identity are: in the bucket of the profile that held it when the bucket was written.
+
+While rows wait to be put in buckets, two hashes of 64 bits stand for their identity; its text waits once, with them.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,15 @@ from typing import Final
 
 import polars as pl
 
-_SEED, _OTHER_SEED = 5, 7
-HOLDERS: Final = pl.Schema({"identity": pl.String(), "home": pl.String()})
+from audiences.events.slots import Noted, Numbers
+
+_SEED, _CHECK = 5, 7
 _PROFILE: Final = "profile_id:"
+_REMEMBERED: Final = 2**20  # identities, beyond those that profiles hold: 16 megabytes
+HOLDERS: Final = pl.Schema({"identity": pl.String(), "home": pl.String()})
+NAMES: Final = pl.Schema({"identity": pl.String(), "hash": pl.UInt64(), "check": pl.UInt64()})
+NOWHERE: Final = ""
+"""The home of rows that the hash of an identity has brought to a wrong bucket: nobody's."""
 
 
 def bucket_of(ids: pl.Series, buckets: int, *, seed: int = _SEED) -> pl.Series:
@@ -38,42 +47,83 @@ def own_home(identity: pl.Expr) -> pl.Expr:
     return pl.coalesce(given, identity)
 
 
+def is_profile(identity: pl.Expr) -> pl.Expr:
+    """Whether an identity is the id of a profile."""
+    return identity.str.starts_with(_PROFILE)
+
+
 class Homes:
     """The homes of identities, as the table of profiles says, in a number of buckets."""
 
     def __init__(self, identifiers: pl.DataFrame, buckets: int) -> None:
         self._buckets = buckets
-        self._holders = holders(identifiers)
-        number = bucket_of(self._holders.get_column("home"), buckets)
-        hashes = self._holders.get_column("identity").hash(seed=_OTHER_SEED)
-        self._numbers = pl.DataFrame({"hash": hashes, "number": number}).unique("hash", keep="any", maintain_order=True)
+        held = holders(identifiers)
+        held = held.hstack(hashes_of(held.get_column("identity")))
+        number = bucket_of(held.get_column("home"), buckets)
+        self._numbers = Numbers(held.get_column("hash"), number) if buckets > 1 else None
+        self._noted = Noted(2 * held.height + (_REMEMBERED if buckets > 1 else 0))
+        found = number if self._numbers is None else self._numbers.find(held.get_column("hash"))
+        self._noted.note(held.filter(found == number))  # others, which share a hash, come with their rows
         self._parts = (
-            self._holders.with_columns(number=number).partition_by("number", as_dict=True, include_key=False)
+            held.with_columns(number=number).partition_by("number", as_dict=True, include_key=False)
             if buckets > 1
-            else {(0,): self._holders}
+            else {(0,): held}
         )
 
-    def buckets(self, identities: pl.Series) -> pl.Series:
-        """The bucket of each identity (UInt32)."""
-        frame = identities.alias("identity").to_frame()
-        own = bucket_of(frame.select(own_home(pl.col("identity"))).to_series(), self._buckets)
-        if self._numbers.is_empty():
-            return own
-        hashes = identities.hash(seed=_OTHER_SEED)
-        found = pl.DataFrame({"hash": hashes, "own": own}).join(
-            self._numbers, on="hash", how="left", maintain_order="left"
-        )
-        is_profile = identities.str.starts_with(_PROFILE)
-        return found.select(
-            pl.when(is_profile).then("own").otherwise(pl.coalesce("number", "own")).cast(pl.UInt32)
-        ).to_series()
+    def sorted_out(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Rows with ``hash`` and ``check`` instead of their ``identity``, and with their bucket's ``number`` (UInt32);
+        and ``NAMES`` of those that haven't been named before, with ``number``.
+        """
+        identity = rows.get_column("identity")
+        hashes = hashes_of(identity)
+        number = self._bucket(identity, hashes.get_column("hash"))
+        new = ~self._noted.is_noted(hashes)
+        names = pl.DataFrame([identity, *hashes.get_columns(), number]).filter(new)
+        names = names.unique(["hash", "check"], keep="first", maintain_order=True)
+        self._noted.note(names)
+        return rows.drop("identity").hstack([*hashes.get_columns(), number]), names
 
-    def homes(self, identities: pl.Series, bucket: int) -> pl.Series:
-        """The home of each identity in a bucket; null for one that only the same hash has brought there."""
-        held = self._parts.get((bucket,), HOLDERS.to_frame())
-        frame = identities.alias("identity").to_frame().join(held, on="identity", how="left", maintain_order="left")
+    def _bucket(self, identity: pl.Series, hashes: pl.Series) -> pl.Series:
+        if self._numbers is None:
+            return pl.zeros(len(hashes), dtype=pl.UInt32, eager=True).alias("number")
+        frame = pl.DataFrame(
+            {
+                "identity": identity,
+                "own": (hashes % self._buckets).cast(pl.UInt32),  # what ``bucket_of`` gives for it as a home
+                "number": self._numbers.find(hashes),
+            }
+        )
+        named = frame.select(is_profile(pl.col("identity"))).to_series()
+        frame = frame.with_columns(number=pl.coalesce("number", "own"))
+        if named.any():
+            ids = frame.select(own_home(pl.col("identity"))).to_series()
+            given = bucket_of(ids, self._buckets)
+            frame = frame.with_columns(pl.when(named).then(given).otherwise("number").alias("number"))
+        return frame.get_column("number")
+
+    def named(self, names: pl.DataFrame, bucket: int) -> pl.DataFrame:
+        """All identities that may have rows in a bucket, sorted: ``NAMES`` and ``home``.
+
+        The home is ``NOWHERE`` for one that only the same hash has brought there. In: the ``NAMES`` that came with its
+        rows.
+        """
+        held = self._parts.get((bucket,))
+        given = names.select(*NAMES, pl.lit(None, dtype=pl.String).alias("home"))
+        found = given if held is None else pl.concat([held.select(*NAMES, "home"), given])
+        found = found.unique("identity", keep="first", maintain_order=True).sort("identity")
         own = own_home(pl.col("identity"))
-        is_profile = pl.col("identity").str.starts_with(_PROFILE)
-        found = frame.select(pl.when(is_profile).then(own).otherwise(pl.coalesce("home", own))).to_series()
-        here = bucket_of(found, self._buckets) == bucket
-        return found if here.all() else pl.select(pl.when(here).then(found)).to_series()
+        home = found.select(pl.when(is_profile(pl.col("identity"))).then(own).otherwise(pl.coalesce("home", own)))
+        here = bucket_of(home.to_series(), self._buckets) == bucket
+        return found.with_columns(home.select(pl.when(here).then(pl.first()).otherwise(pl.lit(NOWHERE)).alias("home")))
+
+
+def hashes_of(identity: pl.Series) -> pl.DataFrame:
+    """Two hashes of each identity: ``hash`` and ``check``."""
+    return pl.DataFrame({"hash": identity.hash(seed=_SEED), "check": identity.hash(seed=_CHECK)})
+
+
+def numbers_in(names: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
+    """The place of the identity of each row among ``names`` (UInt32). Both have ``hash`` and ``check``."""
+    on = ["hash"] if names.get_column("hash").n_unique() == names.height else ["hash", "check"]
+    known = names.select(on).with_row_index("number")
+    return rows.select(on).join(known, on=on, how="left", maintain_order="left").get_column("number")

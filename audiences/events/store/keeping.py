@@ -16,7 +16,7 @@ from audiences.events.store.compact import compact, gather
 from audiences.events.store.current import Before, Current
 from audiences.events.store.files import Files
 from audiences.events.store.kept_universe import KeptUniverse
-from audiences.events.store.layout import generations, out_of_place, placed
+from audiences.events.store.layout import out_of_place, placed
 from audiences.events.store.limits import Limits
 from audiences.events.store.manifest import Counts, StoreManifest
 
@@ -64,7 +64,7 @@ class Keeper:
                 run_id=run_id,
                 as_of=self.as_of,
                 files={file.name: file.version for file in manifest.files},
-                generations=tuple(generation.name for generation in generations(manifest)),
+                generations=tuple(generation.name for generation in manifest.generations),
                 profiles=self.profiles,
                 rejects=self.rejects,
                 universe=KeptFiles(base=kept.base, later=later, rows=kept.profiles.height, conflicts=kept.conflicts),
@@ -83,10 +83,12 @@ class Keeper:
     def _in_order(self) -> tuple[StoreManifest, KeptUniverse]:
         """The store put in order, if so much is out of place that this costs less than reading it as it is."""
         manifest, kept = self.manifest, self.current.kept
-        rows = sum(generation.rows for generation in generations(manifest))
-        if out_of_place(manifest, kept) > max(_OUT_OF_PLACE * rows, self.limits.rows_in_bucket / 10):
+        rows = sum(generation.rows for generation in manifest.generations)
+        scattered = out_of_place(manifest, kept) > max(_OUT_OF_PLACE * rows, self.limits.rows_in_bucket / 10)
+        many = len(manifest.later) > _MOST_GENERATIONS
+        if scattered or (many and any(one.replaced for one in manifest.later)):
             manifest = compact(self.files, self.folder, manifest, kept, self.limits)
-        elif len(manifest.later) > _MOST_GENERATIONS:
+        elif many:
             manifest = gather(self.files, self.folder, manifest, kept, self.limits)
         return manifest, kept if manifest is self.manifest else placed(self.files, manifest, kept)
 

@@ -7,38 +7,23 @@ later.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from audiences.events.instants import INSTANT
 from audiences.events.store.base import IDENTITIES
-from audiences.events.store.build import COMPANIONS
 from audiences.events.store.files import Files
 from audiences.events.store.kept_universe import AWAY, KeptUniverse
 from audiences.events.store.manifest import Generation, StoreManifest
+from audiences.events.store.replacing import calls_together, companions_together, seen_together
 from audiences.events.universe import Seen
-
-
-def generations(manifest: StoreManifest) -> Sequence[Generation]:
-    """All generations, the base first."""
-    return (manifest.base, *manifest.later)
 
 
 def seen(files: Files, manifest: StoreManifest, as_of: pl.Expr) -> Seen:
     """What the accepted events before an instant say about identities."""
-    found = [
-        files.mapped(f"{one.name}/identities").select("identity", "events", "first_seen")
-        for one in generations(manifest)
-    ]
-    identities = found[0]
-    if len(found) > 1:
-        merged = pl.concat(found).group_by("identity", maintain_order=True)
-        identities = merged.agg(pl.col("events").sum(), pl.col("first_seen").min())
-    companions = pl.concat([files.mapped(f"{one.name}/companions") for one in generations(manifest)])
-    if len(found) > 1:
-        companions = companions.group_by(list(COMPANIONS)[:3], maintain_order=True).agg(pl.col("first_seen").min())
+    identities = seen_together(files, manifest.generations)
+    companions = companions_together(files, manifest.generations)
     return Seen(
         identities.filter(pl.col("first_seen") < as_of),
         companions.filter(pl.col("first_seen") < as_of).select(
@@ -47,21 +32,15 @@ def seen(files: Files, manifest: StoreManifest, as_of: pl.Expr) -> Seen:
             "anonymous_id",
             "first_seen",
         ),
-        calls(files, manifest, as_of),
+        calls_together(files, manifest.generations).filter(pl.col("timestamp") < as_of),
     )
-
-
-def calls(files: Files, manifest: StoreManifest, as_of: pl.Expr) -> pl.DataFrame:
-    """All identify and group calls before an instant."""
-    found = [files.mapped(f"{one.name}/calls").filter(pl.col("timestamp") < as_of) for one in generations(manifest)]
-    return pl.concat(found)
 
 
 def placed(files: Files, manifest: StoreManifest, kept: KeptUniverse) -> KeptUniverse:
     """The same universe, with who has moved in a store, and what is away from its home."""
     away = [AWAY.to_frame()]
     moved = [pl.Series("id", dtype=pl.String)]
-    for generation in generations(manifest):
+    for generation in manifest.generations:
         there = _with_rows(files, generation)
         owner = kept.owners(there.get_column("identity")).profiles.alias("owner")
         gone = there.with_columns(owner).filter(pl.col("owner") != pl.col("home"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,8 @@ class SourceFile(BaseModel):
     size: int  # bytes
     version: str
     """Changes whenever the content does."""
+    arrival: int = 0
+    """Files of the same number were read together."""
     generation: str = ""
     """Which generation has its rows."""
 
@@ -110,7 +113,8 @@ class Generation(BaseModel):
     """What one ingest added: a base (all there was), or rows that came later.
 
     Files are in a folder of its name: those of each bucket that has rows (see ``base``), ``identities``, ``homes``,
-    ``companions``, ``calls``, and ``index-N.arrow`` for each part of message ids.
+    ``companions``, ``calls``, and ``index-N.arrow`` for each part of message ids; and where it replaces rows of the
+    generations before it, what ``replacing`` says.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -121,11 +125,18 @@ class Generation(BaseModel):
     """Into how many parts the message ids are divided."""
     indexes: tuple[str, ...] = ()
     """Their files, of the parts in which there are any."""
+    replaced: int = 0
+    """How many rows of the generations before it don't count any more, because a copy in this one does."""
 
     @property
     def rows(self) -> int:
         """How many rows of needed events."""
         return sum(bucket.rows for bucket in self.buckets)
+
+    @property
+    def offsets(self) -> list[int]:
+        """Where the identities of each bucket begin in the table of identities, and where they end."""
+        return list(accumulate((bucket.identities for bucket in self.buckets), initial=0))
 
 
 class StoreManifest(BaseModel):
@@ -138,9 +149,16 @@ class StoreManifest(BaseModel):
     number: int = 0
     coverage: Coverage = Coverage()
     files: tuple[SourceFile, ...] = ()
+    arrivals: tuple[int, ...] = ()
+    """How many rows were read together each time."""
     base: Generation = Generation(name="", buckets=())
     later: tuple[Generation, ...] = ()
     counts: Counts = Counts()
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """All of them, the base first."""
+        return (self.base, *self.later)
 
 
 def newest(folder: Path) -> tuple[StoreManifest | None, str]:

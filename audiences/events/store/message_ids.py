@@ -1,31 +1,31 @@
-"""Copies of events: found by two hashes of the message id each, over all history, without holding the ids.
+"""Message ids, as two hashes each, over all history: which rows are copies, and the index of those that count.
 
-Two hashes of 64 bits each stand for a message id. The copy that counts is the first by ``received_at`` (missing last),
-then ``timestamp``, then the bytes of the row. ``tie`` is a hash of the instant and of all that was read of a row: rows
-that were received together and have the same one are the same. Where they aren't, the rows themselves decide.
+A hash of 64 bits and a check of 32 stand for a message id. The copy that counts is the first by ``received_at``
+(missing last), then ``timestamp``, then the bytes of the row. ``tie`` is a hash of the instant and of all that was read
+of a row: rows that were received together and have the same one are the same. Where they aren't, the rows themselves
+decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from audiences.events.copies import without_copies
 from audiences.events.instants import INSTANT
 from audiences.events.rows import Accepted
-from audiences.events.store.pieces import Spill
+from audiences.events.store.manifest import Generation
 
 KEYS: Final = pl.Schema(
-    {"place": pl.UInt64(), "hash": pl.UInt64(), "check": pl.UInt64(), "received_at": INSTANT, "tie": pl.UInt64()}
+    {"place": pl.UInt64(), "hash": pl.UInt64(), "check": pl.UInt32(), "received_at": INSTANT, "tie": pl.UInt64()}
 )
-INDEX: Final = ("hash", "check", "received_at", "tie")
+INDEX: Final = ("hash", "check", "received_at", "tie", "place")
 _HASH, _CHECK, _TIE = 11, 23, 37  # seeds
-
-ReadAgain = Callable[[pl.Series], pl.DataFrame]
-"""Rows at some places (sorted UInt64), with all texts and ``place``."""
+_STORED: Final = pl.Schema(
+    {"place": pl.UInt64(), "stored": pl.UInt64(), "first": pl.Boolean(), "last": pl.Boolean(), "same": pl.Boolean()}
+)
 
 
 def keys_of(batch: Accepted, first: int) -> pl.DataFrame:
@@ -35,79 +35,39 @@ def keys_of(batch: Accepted, first: int) -> pl.DataFrame:
         return KEYS.to_frame()
     tie = pl.struct("timestamp", digest=pl.lit(batch.digests())).hash(seed=_TIE)
     frame = batch.rows.select(
-        pl.col("row") + first,
+        (pl.col("row") + first).alias("place"),
         pl.col("message_id").hash(seed=_HASH).alias("hash"),
-        pl.col("message_id").hash(seed=_CHECK).alias("check"),
+        pl.col("message_id").hash(seed=_CHECK).cast(pl.UInt32, wrap_numerical=True).alias("check"),
         "received_at",
         tie.alias("tie"),
-    ).rename({"row": "place"})
+    )
     return frame if not ids.null_count() else frame.filter(ids.is_not_null())
 
 
-class UndecidedError(Exception):
-    """A new row may be the copy that counts of a row that is in the store: only reading all again can tell."""
+def hashed_ids(ids: pl.Series) -> pl.DataFrame:
+    """``hash`` and ``check`` of message ids."""
+    check = ids.hash(seed=_CHECK).cast(pl.UInt32, wrap_numerical=True)
+    return pl.DataFrame({"hash": ids.hash(seed=_HASH), "check": check})
 
 
-class Lost:
-    """The places of rows that don't count, because another copy does; of ``places`` in all."""
-
-    def __init__(self, lost: pl.Series, places: int) -> None:
-        self.count = len(lost)
-        self._mask = pl.zeros(places, dtype=pl.Boolean, eager=True).scatter(lost, True) if len(lost) else None
-
-    def kept(self, rows: pl.DataFrame) -> pl.Series | None:
-        """The numbers (UInt32) of the rows that count, by their ``place``; None where all do."""
-        if self._mask is None:
-            return None
-        lost = self._mask.gather(rows.get_column("place"))
-        return (~lost).arg_true().cast(pl.UInt32) if lost.any() else None
-
-    def without(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows that count, by their ``place``."""
-        if self._mask is None:
-            return rows
-        return rows.filter(~self._mask.gather(rows.get_column("place")))
+def sorted_by_hash(keys: pl.DataFrame) -> pl.DataFrame:
+    """The rows in the order of ``hash``."""
+    bits = max(1, (keys.height - 1).bit_length())
+    row = pl.int_range(pl.len(), dtype=pl.UInt64)
+    above = (
+        pl.col("hash") // 2**bits * 2**bits
+    )  # a number that holds most of the hash and the row is sorted much faster
+    order = keys.select((above + row).sort() % 2**bits).to_series().cast(pl.UInt32)
+    found = keys.select(pl.all().gather(order))
+    return found if found.get_column("hash").is_sorted() else found.sort("hash", maintain_order=True)
 
 
-def find_copies(
-    spill: Spill, parts: int, read_again: ReadAgain, settle: Callable[[int, pl.DataFrame], pl.Series]
-) -> pl.Series:
-    """The places (UInt64) that don't count, of what was put down as ``keys``.
-
-    ``settle`` is called with each part and its rows that count (``KEYS``, sorted by hash), and says which of them don't
-    count all the same.
-    """
-    lost = [pl.Series("place", dtype=pl.UInt64)]
-    undecided: list[pl.Series] = []
-    waiting: list[int] = []
-    for part in range(parts):
-        frames = spill.take("keys", part)
-        if not frames:
-            continue
-        keys = pl.concat(frames).sort("hash", maintain_order=True)
-        losing, open_ = _copies(keys)
-        lost.append(losing)
-        kept = _without(keys, losing)
-        if len(open_):
-            undecided.append(open_)
-            waiting.append(part)
-            spill.put("undecided", part, kept)
-        else:
-            lost.append(settle(part, kept))
-    if undecided:
-        rows = read_again(pl.concat(undecided).sort())
-        winners, _ = without_copies(rows)
-        losing = rows.join(winners, on="place", how="anti").get_column("place")
-        lost.append(losing)
-        lost += [settle(part, _without(pl.concat(spill.take("undecided", part)), losing)) for part in waiting]
-    return pl.concat(lost)
-
-
-def _without(keys: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+def without(keys: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+    """The rows at other places."""
     return keys.filter(~pl.col("place").is_in(places.implode())) if len(places) else keys
 
 
-def _copies(keys: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+def copies(keys: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """Places that lose, and places that nothing known here decides between. ``keys`` are sorted by hash."""
     same = pl.col("hash") == pl.col("hash").shift(1)
     copied = keys.select((same | same.shift(-1)).fill_null(False)).to_series()
@@ -137,38 +97,72 @@ def write_index(path: Path, keys: pl.DataFrame) -> None:
     keys.select(INDEX).rechunk().write_ipc(path, compression="uncompressed", record_batch_size=max(1, keys.height))
 
 
-def copies_in_index(path: Path, keys: pl.DataFrame) -> pl.Series:
-    """The places of new rows (``KEYS``) that are copies of rows in a part of an index.
-
-    Raises:
-        UndecidedError: if one of them may count instead of the row in the store.
+def stored_copies(root: Path, known: Sequence[Generation], keys: pl.DataFrame) -> pl.DataFrame:
+    """Which rows (``KEYS``) are copies of one that counts in a store: ``place``, ``stored`` (the place of that one),
+    and whether the row was received ``first``, received ``last``, or is the ``same``; none of it: that is open.
     """
+    found = [_copies_in(root / title, keys, generation, number) for number, title, generation in _titles(known)]
+    hits = pl.concat([_STORED.to_frame(), *found])
+    return hits.unique("place", keep="last", maintain_order=True)  # what a later generation has counts instead
+
+
+def stored_places(root: Path, known: Sequence[Generation], ids: pl.DataFrame) -> pl.Series:
+    """For each of some message ids (``hash``, ``check``) the place of the row that counts; null where there is none."""
+    keys = ids.with_row_index("place").with_columns(
+        pl.col("place").cast(pl.UInt64), received_at=pl.lit(None, INSTANT), tie=pl.lit(0, pl.UInt64)
+    )
+    found = stored_copies(root, known, keys.select(list(KEYS))).select("place", "stored")
+    return keys.join(found, on="place", how="left", maintain_order="left").get_column("stored")
+
+
+def _titles(known: Sequence[Generation]) -> Iterator[tuple[int, str, Generation]]:
+    for generation in known:
+        for title in generation.indexes:
+            yield int(title.removesuffix(".arrow").rpartition("-")[2]), title, generation
+
+
+def _copies_in(path: Path, keys: pl.DataFrame, generation: Generation, part: int) -> pl.DataFrame:
+    if generation.parts > 1:
+        keys = keys.filter(pl.col("hash") % generation.parts == part)
+    if not keys.height:
+        return _STORED.to_frame()
     index = _mapped(path)
     hashes = index.get_column("hash")
     firsts = hashes.search_sorted(keys.get_column("hash"), side="left")
     ends = hashes.search_sorted(keys.get_column("hash"), side="right")
     hits = keys.with_columns(at=pl.select(pl.int_ranges(firsts, ends)).to_series()).filter(firsts < ends).explode("at")
     old = [index.get_column(name).gather(hits.get_column("at")).alias(f"old_{name}") for name in INDEX]
-    hits = hits.hstack(old).filter(pl.col("check") == pl.col("old_check"))
-    later = (pl.col("received_at") > pl.col("old_received_at")) | (
-        pl.col("received_at").is_null() & pl.col("old_received_at").is_not_null()
+    now, before = pl.col("received_at"), pl.col("old_received_at")
+    together = now.eq_missing(before)
+    return (
+        hits.hstack(old)
+        .filter(pl.col("check") == pl.col("old_check"))
+        .select(
+            "place",
+            pl.col("old_place").alias("stored"),
+            ((now < before).fill_null(False) | (now.is_not_null() & before.is_null())).alias("first"),
+            ((now > before).fill_null(False) | (now.is_null() & before.is_not_null())).alias("last"),
+            (together & (pl.col("tie") == pl.col("old_tie"))).alias("same"),
+        )
     )
-    together = pl.col("received_at").eq_missing(pl.col("old_received_at"))
-    loses = later.fill_null(False) | (together & (pl.col("tie") == pl.col("old_tie")))
-    if not hits.select(loses.all()).item():
-        raise UndecidedError
-    return hits.get_column("place")
 
 
-def index_part(path: Path, part: int, parts: int) -> pl.DataFrame:
-    """The rows of an index file whose message ids are in one of so many parts."""
-    return _mapped(path).filter(pl.col("hash") % parts == part)
+def index_part(root: Path, known: Sequence[Generation], part: int, parts: int) -> pl.DataFrame:
+    """What counts of the index of all generations, of the message ids in one of so many parts; sorted by hash."""
+    found = [
+        _mapped(root / title).filter(pl.col("hash") % parts == part)
+        for number, title, generation in _titles(known)
+        if generation.parts != parts or number == part
+    ]
+    if not found:
+        return KEYS.to_frame().select(INDEX)
+    keys = sorted_by_hash(pl.concat(found))
+    if any(generation.replaced for generation in known):
+        keys = keys.unique(["hash", "check"], keep="last", maintain_order=True)
+    return keys
 
 
 def _mapped(path: Path) -> pl.DataFrame:
     import pyarrow as pa  # type: ignore[import-untyped]
 
-    found = pl.from_arrow(pa.ipc.open_file(pa.memory_map(str(path))).read_all())
-    if not isinstance(found, pl.DataFrame):
-        raise TypeError(f"{path} is no table")
-    return found
+    return pl.DataFrame(pa.ipc.open_file(pa.memory_map(str(path))).read_all())

@@ -51,7 +51,7 @@ class Since:
 
     def generations(self) -> Sequence[Generation]:
         """All of them, in order."""
-        return (self.manifest.base, *self.manifest.later)
+        return self.manifest.generations
 
     def tables(self, table: str, instant: str) -> Iterator[pl.DataFrame]:
         """The rows of a table of each generation that are there now and weren't before."""
@@ -65,8 +65,11 @@ class Since:
 def news(since: Since, kept: KeptUniverse, suppressed: pl.DataFrame) -> News | None:
     """What is new; None where only the whole universe can tell.
 
-    That is where events name profiles that the table doesn't have, whose identifiers are then on their events.
+    That is where events name profiles that the table doesn't have, whose identifiers are then on their events; and
+    where copies count instead of rows of the store.
     """
+    if any(generation.replaced for generation in since.generations()):
+        return None
     seen = _seen(since)
     who = kept.owners(seen.get_column("identity"))
     if not _in_table(kept, who.profiles.filter(who.given)) or not _in_table(kept, _companions(since)):
@@ -118,6 +121,14 @@ def _owners_of_new_rows(since: Since, kept: KeptUniverse) -> pl.Series:
     if not found:
         return pl.Series("id", dtype=pl.String)
     return kept.owners(pl.concat(found).get_column("identity").unique()).profiles.unique().alias("id")
+
+
+def _owners_of_replaced(since: Since, kept: KeptUniverse) -> Iterator[pl.Series]:
+    """Who owns rows that don't count any more because of new ones (ids)."""
+    for generation in since.generations():
+        if generation.name in since.new and generation.replaced:
+            gone = since.files.mapped(f"{generation.name}/replaced").get_column("identity").unique()
+            yield kept.owners(gone).profiles.alias("id")
 
 
 def _implicit(kept: KeptUniverse, seen: pl.DataFrame, who: Owners, suppressed: pl.DataFrame) -> pl.DataFrame:
@@ -253,7 +264,9 @@ def compared(since: Since, kept: KeptUniverse, now: KeptUniverse, identities: pl
     changed = _different(rows, before)
     gone = before.join(rows.select("id"), on="id", how="anti", maintain_order="left").get_column("id")
     then, today = kept.owners(identities).profiles, now.owners(identities).profiles
-    came = _owners_of_new_rows(since, now)
+    came = pl.concat(
+        [_owners_of_new_rows(since, now), *_owners_of_replaced(since, kept), *_owners_of_replaced(since, now)]
+    )
     touched = pl.concat([changed["id"], gone, came, then.filter(then != today), today.filter(then != today)])
     known = pl.concat([rows.get_column("id"), gone])
     return News(

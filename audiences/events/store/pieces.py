@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,6 @@ import polars as pl
 from audiences.events.values import values_from_column
 
 _AS_THEY_ARE: Final = (pl.Null, pl.Boolean, pl.String, pl.Decimal, pl.Date, pl.Datetime, pl.Float32, pl.Float64)
-_RANDOM: Final = ("keys",)  # hashes, which can't be compressed
 _CODED: Final = (pl.Categorical, pl.Enum)
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32)
@@ -87,13 +86,10 @@ class Spill:
     def _write(self, name: str, number: int, frame: pl.DataFrame, coded: pl.DataFrame) -> None:
         if self._folder is None or not frame.height:
             return
-        pieces = self._pieces[name, number]
-        stream = BytesIO()
-        frame.write_ipc_stream(stream, compression="uncompressed" if name in _RANDOM else "lz4")
-        with self._path(name, number).open("ab") as file:
-            first = file.tell()
-            file.write(stream.getbuffer())
-            pieces.append(_Piece(first, file.tell(), frame.schema, coded))
+        # Straight into the file and as it is: these few seconds aren't worth compressing for.
+        with self._path(name, number).open("ab", buffering=0) as file:
+            frame.write_ipc_stream(file, compression="uncompressed", compat_level=pl.CompatLevel.oldest())
+        self._pieces[name, number].append(_Piece(frame.schema, coded))
 
     def _path(self, name: str, number: int) -> Path:
         if self._folder is None:
@@ -110,9 +106,9 @@ class Spill:
         found = list(self._frames.get((name, number), ()))
         pieces = self._pieces.get((name, number))
         if pieces:
-            written = self._path(name, number).read_bytes()
-            groups = groupby(pieces, lambda piece: (piece.schema, piece.coded.schema))
-            found += [_read(written, list(alike)) for _, alike in groups]
+            with _streams(self._path(name, number)) as streams:
+                groups = groupby(pieces, lambda piece: (piece.schema, piece.coded.schema))
+                found += [_read(streams, list(alike)) for _, alike in groups]
         return found
 
     def take(self, name: str, number: int) -> list[pl.DataFrame]:
@@ -126,12 +122,10 @@ class Spill:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A frame in a file, from one byte up to another. Its categories are numbers there; ``coded`` has these columns
-    without rows: the texts of categories only live as long as a column does.
+    """A frame in a file, after those before it. Its categories are numbers there; ``coded`` has these columns without
+    rows: the texts of categories only live as long as a column does.
     """
 
-    first: int
-    end: int
     schema: pl.Schema
     coded: pl.DataFrame
 
@@ -142,7 +136,22 @@ def _physical(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return numbers, pl.DataFrame([column.clear() for column in coded])
 
 
-def _read(written: bytes, pieces: Sequence[_Piece]) -> pl.DataFrame:
-    frames = [pl.read_ipc_stream(written[piece.first : piece.end]) for piece in pieces]
+@contextmanager
+def _streams(path: Path) -> Iterator[Iterator[pl.DataFrame]]:
+    """The frames that were written to a file one after the other; their columns are the file itself, not copies."""
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    with pa.memory_map(str(path)) as file:
+
+        def frames() -> Iterator[pl.DataFrame]:
+            while file.tell() < file.size():
+                yield pl.DataFrame(pa.ipc.open_stream(file).read_all())
+
+        yield frames()
+
+
+def _read(streams: Iterator[pl.DataFrame], pieces: Sequence[_Piece]) -> pl.DataFrame:
+    frames = [frame for _, frame in zip(pieces, streams, strict=False)]
     coded = pieces[0].coded.schema
-    return pl.concat(frames, rechunk=False).with_columns(pl.col(name).cat.to(dtype) for name, dtype in coded.items())
+    together = pl.concat(frames, rechunk=True)  # rows are gathered from it, which is slow in many chunks
+    return together.with_columns(pl.col(name).cat.to(dtype) for name, dtype in coded.items())

@@ -32,12 +32,12 @@ from audiences.events.store.homes import Homes
 from audiences.events.store.inputs import StoredInputs, StoreRows
 from audiences.events.store.keeping import Keeper
 from audiences.events.store.kept_homes import KeptHomes
-from audiences.events.store.layout import generations
 from audiences.events.store.limits import Limits
 from audiences.events.store.manifest import Counts, StoreManifest
 from audiences.events.store.news import Since
 from audiences.events.store.pieces import Spill
 from audiences.events.store.refresh import Events, EventStore
+from audiences.events.store.replacing import seen_together
 from audiences.events.tables import ParquetTable, Table
 
 Progress = Callable[[int, int], None]
@@ -326,10 +326,7 @@ def _statistics(store: _Store, current: Current) -> Statistics:
 
 def _weights(files: Files, manifest: StoreManifest, current: Current) -> pl.Series:
     """How many needed events each profile has, by row of the universe (Int64)."""
-    every = pl.concat(
-        [files.mapped(f"{one.name}/identities").select("identity", "events") for one in generations(manifest)]
-    )
-    every = every.filter(pl.col("events") > 0)
+    every = seen_together(files, manifest.generations).filter(pl.col("events") > 0)
     owner = current.kept.owners(every.get_column("identity")).profiles
     events = every.select(id=owner, events=pl.col("events").cast(pl.Int64)).group_by("id").sum()
     counted = current.kept.whole().select("id").join(events, on="id", how="left", maintain_order="left")

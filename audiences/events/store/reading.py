@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -10,12 +10,14 @@ from typing import Final, Self
 
 import polars as pl
 
+from audiences.events.columns import known_columns
 from audiences.events.copies import content
+from audiences.events.instants import INSTANT
 from audiences.events.lake import LakeTable
 from audiences.events.lake_rows import read_lake_rows
 from audiences.events.needs import EventNeeds, column_name
 from audiences.events.rejects import Rejects
-from audiences.events.rows import Accepted, read_rows
+from audiences.events.rows import CALLS, IDS, OWNERS, Accepted, read_identities, read_rows
 from audiences.events.store.homes import Homes
 from audiences.events.store.interned import Interned
 from audiences.events.store.message_ids import keys_of
@@ -42,6 +44,20 @@ OTHER: Final = ("place", "identity", "timestamp", "user_id", "anonymous_id")
 
 CALL: Final = ("place", "identity", "type", "timestamp", "message_id", "group_id", "traits", "content")
 """What is kept of an identify or group call, besides."""
+
+
+_SPAN: Final = 32_768  # rows that are read for one of them
+_NO_TEXTS: Final = pl.Schema(
+    {
+        "place": pl.UInt64(),
+        "type": CALLS,
+        **dict.fromkeys(
+            ("event", *IDS, "source_id", "identity", "name", "properties", "traits", "context"), pl.String()
+        ),
+        "timestamp": INSTANT,
+        "received_at": INSTANT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +106,28 @@ class Reading:
         return Read(rows, accepted)
 
     def again(self, places: pl.Series) -> pl.DataFrame:
-        """The rows at some places (sorted UInt64), with all their texts and ``place``."""
-        found = []
+        """The rows at some places (sorted UInt64), with all their texts and ``place``; those that were accepted.
+
+        Only the parts of tables in which one of them is are read.
+        """
+        found = [_NO_TEXTS.to_frame()]
         for table, first, end in zip(self._tables, self._firsts, self._firsts[1:], strict=False):
             here = places.filter((places >= first) & (places < end)) - first
-            if here.is_empty():
-                continue
-            for batch in _batches(table, self._needs, Rejects()):
-                wanted = batch.rows.get_column("row").is_in(here.implode())
-                if wanted.any():
-                    found.append(batch.texts(wanted).with_columns(place=pl.col("row") + first).drop("row"))
+            for start, rows in _spans(here):
+                for batch in _batches(table, self._needs, Rejects(), start, rows):
+                    wanted = batch.rows.get_column("row").is_in(here.implode())
+                    if wanted.any():
+                        texts = batch.texts(wanted).with_columns(place=(pl.col("row") + first).cast(pl.UInt64))
+                        found.append(texts.select(list(_NO_TEXTS)))
+        return pl.concat(found)
+
+    def places_of(self, identities: pl.Series) -> pl.Series:
+        """The places (UInt64) of all rows that may have one of some identities. Only columns of ids are read."""
+        found = [pl.Series("place", [], dtype=pl.UInt64)]
+        for table, first in zip(self._tables, self._firsts, strict=False):
+            for row, identity in read_identities(table, _ids(table)):
+                there = identity.is_in(identities.implode()).fill_null(value=False)
+                found.append((there.arg_true().cast(pl.UInt64) + row + first).alias("place"))
         return pl.concat(found)
 
     def _frames(self, batch: Accepted, first: int) -> dict[str, pl.DataFrame]:
@@ -150,8 +178,32 @@ def told_ids(identity: pl.Expr) -> list[pl.Expr]:
     ]
 
 
-def _batches(table: Table, needs: EventNeeds, rejects: Rejects) -> Iterator[Accepted]:
-    return read_lake_rows(table, needs, rejects) if isinstance(table, LakeTable) else read_rows(table, needs, rejects)
+def _batches(
+    table: Table, needs: EventNeeds, rejects: Rejects, first: int = 0, count: int | None = None
+) -> Iterator[Accepted]:
+    if isinstance(table, LakeTable):
+        return read_lake_rows(table, needs, rejects, first, count)
+    return read_rows(table, needs, rejects, first, count)
+
+
+def _ids(table: Table) -> Mapping[str, str]:
+    """Which columns are ids."""
+    if isinstance(table, LakeTable):
+        return table.columns.known
+    return known_columns(table.schema.names(), OWNERS, where=table.path)
+
+
+def _spans(rows: pl.Series) -> Iterator[tuple[int, int]]:
+    """The parts of a table in which some rows (sorted) are: where each begins, and how long it is."""
+    start = end = 0
+    for number in (rows // _SPAN).unique(maintain_order=True).to_list():
+        if number * _SPAN > end or start == end:
+            if end > start:
+                yield start, end - start
+            start = number * _SPAN
+        end = (number + 1) * _SPAN
+    if end > start:
+        yield start, end - start
 
 
 class _Waiting:
@@ -207,17 +259,19 @@ class _Waiting:
             if name == "calls":
                 self._spill.put(name, 0, frame)
                 continue
-            frame = self._interned.of(frame)
             if name == "keys":
-                self._share(name, frame, self._cut.parts, lambda frame: frame.get_column("hash") % self._cut.parts)
+                part = (pl.col("hash") % self._cut.parts).alias("number")
+                self._share(name, frame.with_columns(part), self._cut.parts)
             else:
-                self._share(name, frame, self._cut.buckets, lambda frame: self._homes.buckets(frame["identity"]))
+                rows, names = self._homes.sorted_out(self._interned.of(frame))
+                self._share(name, rows, self._cut.buckets)
+                self._share("names", names, self._cut.buckets)
 
-    def _share(self, name: str, frame: pl.DataFrame, parts: int, number: Callable[[pl.DataFrame], pl.Series]) -> None:
+    def _share(self, name: str, frame: pl.DataFrame, parts: int) -> None:
         if parts == 1:
-            self._spill.put(name, 0, frame)
+            self._spill.put(name, 0, frame.drop("number"))
         else:
-            self._spill.share(name, frame.with_columns(number(frame).alias("number")), "number")
+            self._spill.share(name, frame, "number")
 
 
 def value_columns(needs: EventNeeds) -> list[str]:

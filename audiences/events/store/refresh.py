@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from audiences.errors import AudiencesError, StateError
 from audiences.events.lake_places import lake_place
+from audiences.events.store.arrivals import Arrival, Arrivals
 from audiences.events.store.build import FindHomes, Ingest, write_generation
 from audiences.events.store.coverage import Coverage
+from audiences.events.store.deciding import Stored
 from audiences.events.store.files import Files
 from audiences.events.store.limits import Limits
 from audiences.events.store.manifest import SourceFile, StoreManifest, commit, free_name, newest, tidy
-from audiences.events.store.message_ids import UndecidedError
 from audiences.events.store.reading import Cut
 from audiences.events.store.working import working
 from audiences.events.tables import ParquetTable, Table
@@ -77,25 +79,19 @@ class EventStore:
         if known is None:
             note = f"All events were read again: the store of events was not usable, {problem}." if problem else ""
             return Refreshed(self._rebuild(events, coverage, due), note)
-        reason = _reason(known, found, events)
+        reason, note = _reason(known, found, events), ""
         held = {file.name for file in known.files}
         new = [table for table in due if table.name not in held]
-        note = ""
         lacking = known.coverage.lacks(coverage)
         if lacking and not reason:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             note = f"All events were read again: definitions use {lacking[0]}{more}, which was not needed before."
             old = [table for table in events.tables if table.name in held]
             known = self._rebuild(events, self._wider(known, coverage, events, due), old)
-        if not reason and not new:
-            return Refreshed(known, note)
-        if not reason:
-            try:
-                return Refreshed(self._append(known, events, new), note)
-            except UndecidedError:
-                reason = "a new file has another copy of an event, which may be the one that counts"
-        wider = self._wider(known, coverage, events, due)
-        return Refreshed(self._rebuild(events, wider, due), f"All events were read again: {reason}.")
+        if reason:
+            wider = self._wider(known, coverage, events, due)
+            return Refreshed(self._rebuild(events, wider, due), f"All events were read again: {reason}.")
+        return Refreshed(self._append(known, events, new) if new else known, note)
 
     @staticmethod
     def _wider(known: StoreManifest, coverage: Coverage, events: Events, due: Sequence[ParquetTable]) -> Coverage:
@@ -127,7 +123,7 @@ class EventStore:
         with working(self._folder, in_memory=cut.buckets == 1) as spill:
             base, counts = write_generation(self.files, name, spill, ingest)
         files = tuple(_source_file(table, name) for table in due)
-        manifest = StoreManifest(coverage=coverage, files=files, base=base, counts=counts)
+        manifest = StoreManifest(coverage=coverage, files=files, arrivals=(total,), base=base, counts=counts)
         return commit(self._folder, manifest)
 
     def _append(self, known: StoreManifest, events: Events, new: Sequence[ParquetTable]) -> StoreManifest:
@@ -142,20 +138,41 @@ class EventStore:
             known.coverage.needs(),
             events.homes_of_few if total <= _FEW else events.homes,
             cut,
-            known=(known.base, *known.later),
+            stored=Stored(self._folder, known.generations, _arrivals(known, events)),
             kept=True,
             count=lambda done: events.count(done, total),
         )
         with working(self._folder, in_memory=cut.buckets == 1) as spill:
             later, counts = write_generation(self.files, name, spill, ingest)
-        files = (*known.files, *(_source_file(table, name) for table in new))
-        update = {"files": files, "later": (*known.later, later), "counts": known.counts.plus(counts)}
+        update = {
+            "files": (*known.files, *(_source_file(table, name, len(known.arrivals)) for table in new)),
+            "arrivals": (*known.arrivals, total),
+            "later": (*known.later, later),
+            "counts": known.counts.plus(counts),
+        }
         return commit(self._folder, known.model_copy(update=update))
 
 
-def _source_file(table: ParquetTable, generation: str = "") -> SourceFile:
-    version = table.fingerprint()
-    return SourceFile(name=table.name, path=table.path, size=table.size, version=version, generation=generation)
+def _source_file(table: ParquetTable, generation: str = "", arrival: int = 0) -> SourceFile:
+    return SourceFile(
+        name=table.name,
+        path=table.path,
+        size=table.size,
+        version=table.fingerprint(),
+        generation=generation,
+        arrival=arrival,
+    )
+
+
+def _arrivals(known: StoreManifest, events: Events) -> Arrivals:
+    """The files that a store was made of, which are as they were."""
+    tables = {table.name: table for table in events.tables}
+
+    def open_again(number: int) -> Sequence[Table]:
+        return events.open([tables[file.name] for file in known.files if file.arrival == number], known.coverage)
+
+    arrivals = [Arrival(rows, partial(open_again, number)) for number, rows in enumerate(known.arrivals)]
+    return Arrivals(arrivals, known.coverage.needs())
 
 
 def _reason(known: StoreManifest, found: Sequence[SourceFile], events: Events) -> str:

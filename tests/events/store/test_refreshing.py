@@ -119,17 +119,6 @@ def test_a_copy_that_came_later_is_dropped(tmp_path: Path, limits: Any, read: li
     assert assert_same(tmp_path, limits=limits) == ""
 
 
-def test_a_copy_that_counts_instead_makes_all_be_read_again(tmp_path: Path) -> None:
-    write(tmp_path, "a", bought("m1", received_at=AS_OF), bought("m2", "u2"))
-    from_store(tmp_path, WANTED).close()
-    write(tmp_path, "b", bought("m1", "first", received_at=AS_OF - HOUR))
-    note = assert_same(tmp_path)
-    assert note == (
-        "All events were read again: a new file has another copy of an event, which may be the one that counts."
-    )
-    assert assert_same(tmp_path) == ""
-
-
 def test_a_copy_of_an_event_that_nothing_needs(tmp_path: Path) -> None:
     other = bought("m1", "u1", event="Other")
     write(tmp_path, "a", other, bought("m2", "u2"))
