@@ -96,7 +96,7 @@ class Reading:
             here = places.filter((places >= first) & (places < end)) - first
             if here.is_empty():
                 continue
-            for batch in _batches(table, self._needs, Rejects()):
+            for batch in _batches(table, self._needs, Rejects(samples=0)):  # it was counted before
                 wanted = batch.rows.get_column("row").is_in(here.implode())
                 if wanted.any():
                     found.append(batch.texts(wanted).with_columns(place=pl.col("row") + first).drop("row"))
