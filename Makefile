@@ -33,6 +33,10 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two workers with one thread each: with more threads than cores small data takes a third longer. What must not depend on
+# the number of threads has tests of its own, which start processes with other numbers.
+pytest test-long: export POLARS_MAX_THREADS = 1
+
 pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
