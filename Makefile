@@ -38,7 +38,7 @@ check: $(INSTALLED)
 pytest test-long: export POLARS_MAX_THREADS = 1
 
 pytest: $(INSTALLED)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(INSTALLED)
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --dist loadfile \

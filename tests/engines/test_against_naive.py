@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
 from engine_agreement import agrees
@@ -9,6 +10,7 @@ from examples import examples
 from strategies import World, worlds
 
 
+@pytest.mark.slow
 @examples(0.25)
 @given(worlds())
 def test_the_engine_agrees_with_plain_python(world: World) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
 from examples import World, agrees, examples, worlds
 
 
+@pytest.mark.slow
 @examples(0.375)
 @given(worlds(accounts_too=False))
 def test_users_agree_with_plain_python(world: World) -> None:
