@@ -41,7 +41,7 @@ pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(INSTALLED)
-	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --dist worksteal --verbose \
 		tests/engines/test_against_naive.py tests/engines/test_whole_users.py tests/engines/test_whole_accounts.py
 
 bench: $(INSTALLED)

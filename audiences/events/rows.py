@@ -264,7 +264,8 @@ def _reason(columns: Mapping[str, pl.Series], documents: Mapping[str, Document],
 
 
 def _reject(raw: pl.DataFrame, reason: pl.Series, ids: pl.Series, rejects: Rejects, table: Table, first: int) -> None:
-    rejected = pl.DataFrame({"row": pl.int_range(raw.height, eager=True), "reason": reason}).drop_nulls()
+    wrong = reason.is_not_null().arg_true()
+    rejected = pl.DataFrame({"row": wrong, "reason": reason.gather(wrong)})
     samples: list[tuple[str, int]] = []
     for code, found in rejected.group_by("reason", maintain_order=True):
         name = str(code[0])
