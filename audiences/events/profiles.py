@@ -117,6 +117,8 @@ def read_accounts(tables: Sequence[Table], rejects: Rejects) -> pl.DataFrame:
 
 def read_suppressed(tables: Sequence[Table]) -> pl.DataFrame:
     """The suppressed identifiers as ``SUPPRESSED``, each once."""
+    if not tables:
+        return SUPPRESSED.to_frame()
     suppressed = [SUPPRESSED.to_frame()]
     for table in tables:
         found = known_columns(table.schema.names(), SUPPRESSED_COLUMNS, where=table.path, aliases=SUPPRESSED_ALIASES)
