@@ -135,6 +135,7 @@ class _Writer:
         others = [_numbered(names, self._lost.without(frame)) for frame in spill.take("others", number)]
         frames = spill.take("rows", number)
         rows = _numbered(names, together(frames)) if frames else None
+        del frames
         kept = None if rows is None else self._lost.kept(rows)
         seen = [_seen(frame, None, 0) for frame in others] + ([] if rows is None else [_seen(rows, kept, 1)])
         if not seen:
@@ -151,9 +152,10 @@ class _Writer:
             if kept is None or len(kept):
                 place = pl.Series([None], dtype=pl.UInt32).new_from_index(0, names.height)
                 place.scatter(found.get_column("identity"), pl.int_range(found.height, dtype=pl.UInt32, eager=True))
-                rows = rows.with_columns(place.gather(rows.get_column("identity")).alias("identity"))
+                columns = rows.to_dict() | {"identity": place.gather(rows.get_column("identity"))}
+                del rows, others
                 title = f"{self._name}/bucket-{number:03}"
-                written = write_bucket(self._files, title, rows, identities, self._events, kept)
+                written = write_bucket(self._files, title, columns, identities, self._events, kept)
                 bucket = Bucket(rows=written.rows, first=written.first, last=written.last, identities=found.height)
         own = pl.when(pl.col("home") != pl.col("identity")).then("home").alias("home")
         return _Written(bucket, identities.with_columns(own), companions)

@@ -114,8 +114,9 @@ def _bucket(
         return Bucket(identities=identities.height)
     rows = together(frames)
     codes = _numbers_of(rows.get_column("identity"), identities.get_column("identity"))
-    rows = rows.with_columns(codes.alias("identity"))
-    written = write_bucket(files, name, rows, identities, manifest.coverage.events)
+    columns = rows.with_columns(codes.alias("identity")).to_dict()
+    del rows, frames
+    written = write_bucket(files, name, columns, identities, manifest.coverage.events)
     return Bucket(rows=written.rows, first=written.first, last=written.last, identities=identities.height)
 
 
