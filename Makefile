@@ -33,11 +33,15 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two workers with one thread each: with more threads than cores small data takes a third longer. What must not depend on
+# the number of threads has tests of its own, which start processes with other numbers.
+pytest test-long: export POLARS_MAX_THREADS = 1
+
 pytest: $(INSTALLED)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(INSTALLED)
-	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --dist worksteal --verbose \
 		tests/engines/test_against_naive.py tests/engines/test_whole_users.py tests/engines/test_whole_accounts.py
 
 bench: $(INSTALLED)

@@ -42,6 +42,13 @@ AsOf = Annotated[
 NoDeliver = Annotated[bool, typer.Option("--no-deliver", help="Compute and keep the result, send nothing.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change and be sent; write and send nothing.")]
 Confirm = Annotated[bool, typer.Option("--confirm", help="Allow a first sync of more than 1,000 messages.")]
+Full = Annotated[bool, typer.Option("--full", help="Compute all values anew, not only those that may have changed.")]
+Verify = Annotated[
+    str | None,
+    typer.Option(
+        "--verify", metavar="SHARE", help="Compute such a share of all profiles (1%) once more, plainly, and compare."
+    ),
+]
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Count event files that can't be read as rejected, and go on.")
 ]
@@ -63,6 +70,8 @@ def run(
     no_deliver: NoDeliver = False,
     dry_run: DryRun = False,
     confirm: Confirm = False,
+    full: Full = False,
+    verify: Verify = None,
     skip_unreadable: SkipUnreadable = False,
     project: ProjectFolder = Path(),
     environment: Environment = None,
@@ -78,6 +87,8 @@ def run(
             deliver=not no_deliver,
             dry_run=dry_run,
             confirm=confirm,
+            full=full,
+            verify=_share(verify),
             skip_unreadable=skip_unreadable,
             progress=progress,
         )
@@ -240,6 +251,20 @@ def _open(folder: Path, environment: str | None) -> Project:
     from audiences.project import Project
 
     return Project.load(folder, environment=environment)
+
+
+def _share(text: str | None) -> float:
+    """A share such as ``1%`` or ``0.01``; none is 0."""
+    if text is None:
+        return 0.0
+    number, percent, rest = text.strip().partition("%")
+    try:
+        share = float(number) / (100 if percent else 1)
+    except ValueError:
+        share = -1.0
+    if rest or not 0 < share <= 1:
+        raise DefinitionError(f"'{text}' is no share of all profiles", hint="for example: --verify 1%")
+    return share
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -58,6 +58,22 @@ class Costs(BaseModel):
         found = [item for item in self.events if (item.level, item.event) == (level, event)]
         return together(Cost(item.rows, item.bytes, item.seconds) for item in found) if found else None
 
+    def __add__(self, other: Costs) -> Costs:
+        names = dict.fromkeys((item.level, item.event) for item in (*self.events, *other.events))
+        events = []
+        for level, event in names:
+            both = together(cost for costs in (self, other) if (cost := costs.of_event(level, event)) is not None)
+            events.append(EventCost(level=level, event=event, rows=both.rows, bytes=both.bytes, seconds=both.seconds))
+        keys = dict.fromkeys((*self.definitions, *other.definitions))
+        seconds = {key: self.definitions.get(key, 0.0) + other.definitions.get(key, 0.0) for key in keys}
+        return Costs(
+            reading=self.reading + other.reading,
+            rows=self.rows + other.rows,
+            bytes=self.bytes + other.bytes,
+            events=tuple(events),
+            definitions=seconds,
+        )
+
     def share(self, key: str) -> float | None:
         """The part of all computing that was a computation's, from 0 to 1; None if it wasn't computed."""
         total = sum(self.definitions.values())

@@ -135,19 +135,24 @@ class Project:
         deliver: bool = True,
         dry_run: bool = False,
         confirm: bool = False,
+        full: bool = False,
+        verify: float = 0.0,
         skip_unreadable: bool = False,
         progress: ProgressReport | None = None,
     ) -> Run:
         """Computes ``keys`` (None: all) and what they depend on, keeps what changed, delivers the difference.
 
-        ``dry_run`` writes and sends nothing; ``deliver=False`` sends nothing; ``confirm`` allows a first sync of more
-        than 1,000 messages; ``skip_unreadable`` counts event files that can't be read as rejected. An ``as_of`` before
-        the latest kept one is a look into the past: never kept, never sent.
+        Only the values are computed that may have changed since the run before; with ``full`` all of them are.
+        ``verify`` is the share (0 to 1) of profiles and accounts whose values are computed once more, the plain way,
+        and compared. ``dry_run`` writes and sends nothing; ``deliver=False`` sends nothing; ``confirm`` allows a first
+        sync of more than 1,000 messages; ``skip_unreadable`` counts event files that can't be read as rejected. An
+        ``as_of`` before the latest kept one is a look into the past: never kept, never sent.
 
         Raises:
             DefinitionError: an unknown or broken key, or nothing that can run.
             InputError: inputs that are missing or can't be read; nothing was written.
-            StateError: a state location that can't be written, or that another run is using.
+            StateError: a state location that can't be written, or that another run is using; values that ``verify``
+                finds to be wrong: nothing was kept.
         """
         from audiences.run import Options, execute
 
@@ -162,6 +167,8 @@ class Project:
                 deliver=deliver,
                 dry_run=dry_run,
                 confirm=confirm,
+                full=full,
+                verify=verify,
                 skip_unreadable=skip_unreadable,
                 report=progress or (lambda what, done, total: None),
             ),

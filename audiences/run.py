@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -23,12 +23,25 @@ from audiences.costs import Costs
 from audiences.definitions.computation import Computation, Kind, Level, Missing, Space
 from audiences.delivery import DeliveryResult, deliver
 from audiences.errors import Problem, StateError
-from audiences.events import Inputs, Place, PreparedInputs, open_inputs
+from audiences.events import Inputs, Place, StoredInputs, open_inputs
+from audiences.incremental import Pass, passes, whole
 from audiences.language.fingerprint import fingerprint
 from audiences.plan import Plan, make_plan
 from audiences.snapshots import typed
-from audiences.state import ComputationRecord, Computed, Decision, Draft, Occasion, Results, RunResult, State
+from audiences.state import (
+    ComputationRecord,
+    Computed,
+    Decision,
+    Draft,
+    Occasion,
+    ProfileChanges,
+    Results,
+    RunResult,
+    State,
+)
+from audiences.state.results import Only
 from audiences.state.storage import local_folder
+from audiences.verification import verify
 
 if TYPE_CHECKING:
     from audiences.project import Project
@@ -122,6 +135,8 @@ class Options:
     deliver: bool = True
     dry_run: bool = False
     confirm: bool = False
+    full: bool = False
+    verify: float = 0.0
     skip_unreadable: bool = False
     report: ProgressReport = lambda what, done, total: None
 
@@ -154,8 +169,13 @@ def _execute(
         kept = [item.key for item in plan.order if item.key not in left_out]
         plan = make_plan({item.key: item for item in (*plan.order, *plan.given) if item.key not in left_out}, kept)
     fingerprints = computation_fingerprints(plan)
-    decision = state.decide(as_of=options.as_of, definitions=fingerprints, inputs=inputs_fingerprint)
+    decision = state.decide(
+        as_of=options.as_of, definitions=fingerprints, inputs=inputs_fingerprint, again=options.full
+    )
     if decision.occasion is Occasion.NOTHING_NEW:
+        if options.verify:
+            options.report("verifying", 0, 0)
+            verify(project.engine, plan, _plainly(plan, inputs, state, options), state, options.verify)
         outcome = _recall(plan, state, decision, options)
     else:
         outcome = _compute(project, plan, inputs, state, decision, fingerprints, inputs_fingerprint, options)
@@ -221,33 +241,39 @@ def _compute(
     options: Options,
 ) -> _Outcome:
     kept = decision.commits and not options.dry_run
-    with _results(state, plan, kept=kept) as results:
-        with inputs.prepare(
+    with (
+        _results(state, plan, kept=kept) as results,
+        inputs.prepare(
             plan.needs,
             as_of=options.as_of,
             progress=lambda done, total: options.report("reading events", done, total),
-            store=_event_store(state, options),
-        ) as prepared:
-            costs = _evaluate(project, plan, prepared, state, results, options)
-            seconds = costs.definitions
-            result = RunResult(
-                as_of=options.as_of,
-                inputs=inputs_fingerprint,
-                computed={item.key: Computed(item, fingerprints[item.key], seconds[item.key]) for item in plan.order},
-                results=results,
-                profiles=prepared.profiles,
-                accounts=_accounts(plan, prepared),
-                computed_at=clock.now(),
-                rejects=prepared.rejects.counts,
-                statistics=prepared.statistics.as_mapping(),
-                costs=costs,
-            )
-            rejects, note = prepared.rejects, prepared.note
+            store=_event_store(state, options, keeps=kept),
+        ) as prepared,
+    ):
+        parts = _passes(plan, prepared, state, fingerprints, options)
+        costs = _evaluate(project, parts, state, results, options)
+        seconds = costs.definitions
+        result = RunResult(
+            as_of=options.as_of,
+            inputs=inputs_fingerprint,
+            computed={item.key: Computed(item, fingerprints[item.key], seconds[item.key]) for item in plan.order},
+            results=results,
+            profiles=_profiles(prepared),
+            accounts=_accounts(plan, prepared),
+            computed_at=clock.now(),
+            rejects=prepared.rejects.counts,
+            statistics=prepared.statistics.as_mapping(),
+            costs=costs,
+        )
+        rejects, note = prepared.rejects, prepared.note
         options.report("finding what changed", 0, 0)
         draft = state.draft(result)
+        if options.verify:
+            options.report("verifying", 0, 0)
+            verify(project.engine, plan, _plainly(plan, inputs, state, options), draft, options.verify)
         if kept:
             options.report("keeping what changed", 0, 0)
-            state.commit(draft, keep_history=project.space.keep_history)
+            _keep(prepared, draft, state, project.space.keep_history)
     source = state if kept else draft
     records = draft.manifest.computations
     return _Outcome(
@@ -275,32 +301,77 @@ def _results(state: State, plan: Plan, *, kept: bool) -> Iterator[Results]:
         raise
 
 
-def _evaluate(
-    project: Project, plan: Plan, prepared: PreparedInputs, state: State, results: Results, options: Options
-) -> Costs:
-    """Computes the plan into the results; returns what it cost."""
-    known = state.keys()
-    costs = project.engine.compute_into(
-        results,
-        plan,
-        prepared,
-        options.as_of,
-        lambda done, total: options.report("computing", done, total),
-        given={item.key: state.snapshot(item.key) for item in plan.given if item.key in known},
-    )
+def _passes(
+    plan: Plan, prepared: StoredInputs, state: State, fingerprints: Mapping[str, str], options: Options
+) -> tuple[Pass, ...]:
+    """What is computed for whom."""
+    if options.full or options.dry_run or options.as_of < (state.manifest.as_of if state.manifest else options.as_of):
+        return whole(plan, prepared)
+    return passes(plan, prepared, state, fingerprints, options.as_of)
+
+
+def _evaluate(project: Project, parts: Sequence[Pass], state: State, results: Results, options: Options) -> Costs:
+    """Computes the passes into the results; returns what they cost."""
+    costs = Costs()
+    for part in parts:
+        levels = {item.key: item.level for item in part.plan.order}
+        for level in Level:
+            limit = part.limits(level)
+            if limit is not None:
+                results.limit([key for key in part.keys if levels[key] is level], limit)
+        costs += project.engine.compute_into(
+            Only(results, frozenset(part.keys)),
+            part.plan,
+            part.inputs,
+            options.as_of,
+            lambda done, total: options.report("computing", done, total),
+            given=_given(part, state),
+        )
     results.finish()
     return costs
 
 
-def _event_store(state: State, options: Options) -> Place | None:
+def _given(part: Pass, state: State) -> dict[str, pl.DataFrame]:
+    """The snapshots from before that a pass uses."""
+    known = set(state.keys())
+    return {**{item.key: state.snapshot(item.key) for item in part.plan.given if item.key in known}, **part.given}
+
+
+def _profiles(prepared: StoredInputs) -> pl.LazyFrame | ProfileChanges:
+    """The universe, or what changed of it since the run before."""
+    news = prepared.affected.news if prepared.affected else None
+    return prepared.profiles.lazy() if news is None else ProfileChanges(news.changed, news.gone)
+
+
+def _keep(prepared: StoredInputs, draft: Draft, state: State, keep_history: timedelta | None) -> None:
+    """Commits a run; the next one is told what this one saw, which counts only if it is committed."""
+    if prepared.keeper is not None:
+        prepared.keeper.keep(draft.run, draft.manifest.run_id)
+    manifest = state.commit(draft, keep_history=keep_history)
+    if prepared.keeper is not None:
+        prepared.keeper.clean(manifest.run_id)
+
+
+def _plainly(plan: Plan, inputs: Inputs, state: State, options: Options) -> StoredInputs:
+    """The inputs as if there had been no run before."""
+    return inputs.prepare(plan.needs, as_of=options.as_of, store=_event_store(state, options, keeps=False))
+
+
+def _event_store(state: State, options: Options, *, keeps: bool) -> Place | None:
     """Where events are kept from run to run: next to a local state. A dry run writes nothing."""
     folder = local_folder(state.location)
-    return Place(folder / EVENTS, writable=not options.dry_run) if folder else None
+    if not folder:
+        return None
+    run_id = state.manifest.run_id if state.manifest and not options.full else None
+    return Place(folder / EVENTS, writable=not options.dry_run, keeps=keeps, run_id=run_id)
 
 
-def _accounts(plan: Plan, prepared: PreparedInputs) -> pl.DataFrame | None:
-    """What the state keeps of accounts: nothing new where nothing account-level is computed."""
+def _accounts(plan: Plan, prepared: StoredInputs) -> pl.DataFrame | None:
+    """What the state keeps of accounts: nothing new where nothing account-level is computed, or nothing changed."""
     if all(item.level is Level.USER for item in plan.order):
+        return None
+    changes = prepared.affected.account_changes() if prepared.affected else None
+    if changes is not None and not len(changes):
         return None
     return prepared.accounts().rename({"account_id": "id"})
 

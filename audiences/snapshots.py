@@ -86,7 +86,7 @@ def common_type(values: pl.Series) -> pl.Series:
 
 
 def _booleans(values: pl.Series) -> pl.Series:
-    return values.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean())
+    return (values == "true").set(~values.is_in(["true", "false"]), None)
 
 
 def _integers(values: pl.Series) -> pl.Series:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from audiences.events import EventNeeds, InputFrames, Limits, Place, PreparedInputs, open_inputs
+from audiences.events.store.basis import Bases
 from event_tables import AS_OF, everything
 
 TINY = Limits(rows_in_memory=5, rows_in_bucket=7)
@@ -22,11 +23,35 @@ def from_store(
     as_of: datetime = AS_OF,
     limits: Limits | None = None,
     writable: bool = True,
+    run: int | None = None,
 ) -> PreparedInputs:
-    """The inputs of ``folder/events``, through the store in ``folder/store``."""
+    """The inputs of ``folder/events``, through the store in ``folder/store``, as a ``run`` that is kept, if given."""
+    if run is not None:
+        return _of_run(folder, wanted, profiles, as_of, limits, run)
     inputs = open_inputs(InputFrames(events=str(folder / "events"), profiles=profiles))
     place = Place(folder / "store", writable=writable)
     return inputs.prepare(wanted, as_of=as_of, limits=limits, store=place)
+
+
+def _of_run(
+    folder: Path,
+    wanted: EventNeeds,
+    profiles: pl.DataFrame | None,
+    as_of: datetime,
+    limits: Limits | None,
+    run: int,
+) -> PreparedInputs:
+    inputs = open_inputs(InputFrames(events=str(folder / "events"), profiles=profiles))
+    before = None if run == 1 else f"{run - 1:032x}"
+    bases = Bases(folder / "store")
+    basis = bases.load(before) if before else None
+    if basis is not None:
+        bases.clean(basis)
+    place = Place(folder / "store", keeps=True, run_id=before)
+    prepared = inputs.prepare(wanted, as_of=as_of, limits=limits, store=place)
+    assert prepared.keeper is not None
+    prepared.keeper.keep(run, f"{run:032x}")
+    return prepared  # what it doesn't need is cleaned away when nobody reads it any more
 
 
 def read_afresh(

@@ -27,18 +27,21 @@ from naive_inputs import population
 from naive_values import typed
 
 PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "ci")
-EXAMPLES: Final[Mapping[str, int]] = {"ci": 2_000, "long": 50_000}
-"""In all tests together, by Hypothesis profile."""
+EXAMPLES: Final = 2_000
+"""In all tests together, for each of the parts."""
+
+PARTS: Final = range(25 if PROFILE == "long" else 1)
+"""As which each test runs: each part has other examples, so ``long`` has 50,000. One that fails stops no other."""
 
 SIZE: Final = 5_500
 """Bytes that a world is made of, at most."""
 
 
 def examples(share: float) -> settings:
-    """A share of the profile's examples."""
+    """A share of the examples of a part."""
     # A world is thousands of bytes at the least, and the time that one takes says nothing of the code under test.
     checks = list(HealthCheck)
-    return settings(max_examples=round(EXAMPLES.get(PROFILE, 100) * share), deadline=None, suppress_health_check=checks)
+    return settings(max_examples=round(EXAMPLES * share), deadline=None, suppress_health_check=checks)
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,16 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def heeds_interrupts() -> None:
+    """A shell that has started the tests in the background has them, and what they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def stopped_when(path: Path, project: Path) -> tuple[int, str]:
     """Runs until a file or folder is there, then presses Ctrl-C; returns the exit code and what was printed."""
-    running = subprocess.Popen(COMMAND, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    running = subprocess.Popen(
+        COMMAND, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heeds_interrupts
+    )
     while not path.exists():
         assert running.poll() is None, "the run ended before it could be stopped"
         time.sleep(0.005)
@@ -36,6 +43,7 @@ def stopped_when(path: Path, project: Path) -> tuple[int, str]:
     return running.returncode, printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reached", [".lock", "events", "results"])
 def test_a_run_that_is_stopped_changes_nothing(reached: str, project: Path) -> None:
     state = project / ".audiences"

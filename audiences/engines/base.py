@@ -73,7 +73,8 @@ class Engine(Protocol):
         """Computes the plan bucket by bucket, and hands what it finds to ``sink``; never all values in memory.
 
         ``given`` has the last snapshots (``id``, ``value`` JSON text) of the disabled computations in ``plan.given``;
-        without one they have no values.
+        without one they have no values. Where ``prepared`` has some profiles and accounts only, it also has the last
+        snapshots of computations that are asked about others.
 
         Raises:
             NotYetError: the plan has a computation with refusals.

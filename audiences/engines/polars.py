@@ -23,7 +23,7 @@ from audiences.costs import Costs
 from audiences.definitions.computation import Computation, Level
 from audiences.engines import refusals
 from audiences.engines.base import Progress, Sink
-from audiences.engines.polars_accounts import compute_accounts, names_of_events
+from audiences.engines.polars_accounts import Looked, compute_accounts
 from audiences.engines.polars_columns import Column
 from audiences.engines.polars_known import Known
 from audiences.engines.polars_profiles import ID
@@ -77,6 +77,10 @@ class PolarsEngine:
             raise NotYetError(problems=refused)
         known = Known(plan, given or {})
         stages = plan.stages()
+        computed = {
+            Level.USER: lambda: prepared.profiles.get_column("id"),
+            Level.ACCOUNT: lambda: prepared.accounts().get_column("account_id"),
+        }
         done, total = 0, sum(height(stage, prepared) for stage in stages)
         for number, stage in enumerate(stages):
             used = {key for later in stages[number + 1 :] for key in later.uses}
@@ -88,7 +92,8 @@ class PolarsEngine:
                 done += len(ids)
                 if progress is not None:
                     progress(done, total)
-            known.snapshots |= {key: kept.whole(key) for key in kept.keys}
+            for key in kept.keys:
+                known.snapshots[key] = overlaid(known.snapshots.get(key), kept.whole(key), computed[stage.level]())
         return known.meter.costs()
 
 
@@ -111,13 +116,20 @@ class Snapshots:
         return whole if whole.get_column(ID).is_sorted() else whole.sort(ID)
 
 
+def overlaid(before: pl.DataFrame | None, now: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """A snapshot of which the values of some ids were computed anew; ``before`` has those of all others, if any."""
+    if before is None:
+        return now
+    return pl.concat([before.filter(~pl.col(ID).is_in(ids.implode())), now]).sort(ID)
+
+
 Values = tuple[pl.Series, dict[str, pl.Series]]
 """The ids of a bucket, and the values of each computation for them, by key."""
 
 
 def height(stage: Stage, prepared: PreparedInputs) -> int:
     """How many profiles or accounts a stage goes through."""
-    return (prepared.profiles if stage.level is Level.USER else prepared.accounts()).height
+    return (prepared.members if stage.level is Level.USER else prepared.accounts()).height
 
 
 def user_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
@@ -155,6 +167,7 @@ def some_at_once(compute: Callable[[Bucket], UserStage], buckets: Iterable[Bucke
 
 def account_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
     """Computes a stage over all accounts, bucket by bucket."""
-    for bucket in prepared.account_buckets(names_of_events(stage)):
+    looked = Looked.of(stage)
+    for bucket in prepared.account_buckets(looked.names, looked.columns, in_order=looked.in_order):
         results = compute_accounts(stage, bucket, as_of, known)
         yield bucket.profiles.get_column(ID), {item.key: results[item.key].result() for item in stage.computations}

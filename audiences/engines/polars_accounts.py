@@ -15,10 +15,12 @@ from audiences.engines.polars_owners import NamedEvents, Owners
 from audiences.engines.polars_profiles import ID, Profiles, ProfileScope
 from audiences.engines.polars_results import computed
 from audiences.engines.polars_users import ACCOUNT, HITS, USERS
+from audiences.events.accounts import GROUP_ID
 from audiences.events.buckets import Bucket
+from audiences.events.needs import column_name
 from audiences.language import tree
 from audiences.language.requirements import requirements
-from audiences.language.selections import reductions
+from audiences.language.selections import Measure, Statistic, reductions
 from audiences.stages import Stage, UserQuestion, measures, question_of
 
 if TYPE_CHECKING:
@@ -46,10 +48,34 @@ class Counting:
         return Bucket(bucket.events.filter(*conditions), bucket.profiles, bucket.forms)
 
 
-def names_of_events(stage: Stage) -> frozenset[str]:
-    """The events that the computations of an accounts' stage look at, outside ANY and ALL."""
-    found = (requirements(item) for computation in stage.computations for item in reductions(computation.expression))
-    return frozenset(name for item in found for name in item.events)
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the computations of an accounts' stage look at, outside ANY and ALL: events by name, and columns of these;
+    and whether the order matters of events of one time.
+    """
+
+    names: frozenset[str]
+    columns: frozenset[str]
+    in_order: bool
+
+    @classmethod
+    def of(cls, stage: Stage) -> Looked:
+        """Of all computations of a stage."""
+        found = [requirements(item) for step in stage.computations for item in reductions(step.expression)]
+        columns = {column_name("property", path) for item in found for path in item.properties}
+        columns |= {column_name("context", path) for item in found for path in item.contexts}
+        if any(step.attribute_events_by is not None for step in stage.computations):
+            columns.add(column_name("context", GROUP_ID))
+        names = frozenset(name for item in found for name in item.events)
+        ordered = any(depends_on_order(item) for step in stage.computations for item in measures(step))
+        return cls(names, frozenset(columns), ordered)
+
+
+def depends_on_order(item: Measure) -> bool:
+    """Whether a measure is another one if events of one time are in another order."""
+    selection = item.selection
+    nested = any(True for condition in selection.conditions for _ in reductions(condition))
+    return nested or selection.session is not None or item.statistic in (Statistic.FIRST, Statistic.LAST)
 
 
 def compute_accounts(stage: Stage, bucket: Bucket, as_of: datetime, known: Known) -> dict[str, Column]:

@@ -32,6 +32,9 @@ TEXT: Final = "text"
 NUMBER: Final = "number"
 IS_NUMBER: Final = "is number"
 
+FEW: Final = 1_000
+"""As many bounds are searched one by one sooner than they are joined."""
+
 LONGEST: Final = 2**61
 """Microseconds; a longer time after a parent is as good as for ever, and a sum with a time fits 64 bits."""
 
@@ -194,7 +197,7 @@ def placed(
 
 def below(keys: pl.Series, bounds: pl.Series, *, or_equal: bool) -> pl.Series:
     """How many of the sorted keys are below each bound, or equal to it (Int64)."""
-    if not (bounds.dtype == pl.Int64 and bounds.is_sorted()):
+    if len(bounds) < FEW or not (bounds.dtype == pl.Int64 and bounds.is_sorted()):
         return keys.search_sorted(bounds, side="right" if or_equal else "left").cast(pl.Int64)
     numbered = keys.set_sorted().alias(KEY).to_frame().with_row_index("number")
     found = bounds.set_sorted().alias(KEY).to_frame().join_asof(numbered, on=KEY, allow_exact_matches=or_equal)

@@ -5,11 +5,15 @@ from audiences.events.inputs import Inputs, open_inputs
 from audiences.events.needs import EventNeeds, column_name
 from audiences.events.prepared import PreparedInputs, Statistics
 from audiences.events.rejects import Reason, Rejects, Sample
+from audiences.events.store.affected import Affected
+from audiences.events.store.crossing import Span
+from audiences.events.store.inputs import StoredInputs
 from audiences.events.store.limits import Limits
 from audiences.events.store.prepare import Place
 from audiences.events.tables import InputFrames, Source
 
 __all__ = [
+    "Affected",
     "Bucket",
     "EventNeeds",
     "InputFrames",
@@ -21,7 +25,9 @@ __all__ = [
     "Rejects",
     "Sample",
     "Source",
+    "Span",
     "Statistics",
+    "StoredInputs",
     "column_name",
     "open_inputs",
 ]

@@ -277,7 +277,7 @@ def _look_into_lake(table: LakeTable, search: _Search) -> None:
         needs = EventNeeds(
             traits=frozenset(search.open("trait")), account_traits=frozenset(search.open("account_trait"))
         )
-        for batch in read_lake_rows(table, needs, Rejects()):
+        for batch in read_lake_rows(table, needs, Rejects(samples=0)):
             every = pl.Series([True]).new_from_index(0, batch.rows.height)
             search.look_into_traits(kind, batch.texts(every).get_column("traits"))
         return
@@ -287,7 +287,7 @@ def _look_into_lake(table: LakeTable, search: _Search) -> None:
         frozenset(path for event in names for path in search.open("property", event)),
         frozenset(path for event in names for path in search.open("context", event)),
     )
-    for batch in read_lake_rows(table, needs, Rejects()):
+    for batch in read_lake_rows(table, needs, Rejects(samples=0)):
         rows = batch.rows
         wanted = rows.get_column("event").is_in(list(names)).fill_null(False)
         rows = rows.hstack([values_from_column(one) for one in batch.values(needs, wanted).get_columns()])

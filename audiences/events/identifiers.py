@@ -10,6 +10,7 @@ import polars as pl
 from audiences.events.columns import known_columns
 from audiences.events.ids import id_texts
 from audiences.events.instants import INSTANT, instants
+from audiences.events.row_lists import row_lists
 from audiences.events.texts import is_text, texts
 from audiences.events.value_texts import value_of
 from audiences.events.values import explode_lists
@@ -23,8 +24,9 @@ _FIELDS: Final = ("type", "value", "created_at")
 _ALIASES: Final = {"id": "value"}
 
 
-def read_external_ids(column: pl.Series, profile_ids: pl.Series, where: str) -> tuple[pl.DataFrame, list[int]]:
-    """A column ``external_ids`` to ``IDENTIFIERS``, and the rows in which something is no identifier.
+def read_external_ids(column: pl.Series, where: str) -> tuple[pl.Series, pl.DataFrame, list[int]]:
+    """A column ``external_ids`` to identifiers: the row of each (UInt32, ascending); ``type``, ``value``,
+    ``created_at``; and the rows in which something is no identifier.
 
     The column is a list of structs ``{type, value, created_at?}``, or JSON text of such a list. A value is
     an id: text, an integer or a whole float. Type and value must both be there.
@@ -33,21 +35,20 @@ def read_external_ids(column: pl.Series, profile_ids: pl.Series, where: str) -> 
         rows, parts, wrong = _from_json(texts(column))
     elif isinstance(column.dtype, pl.List) and isinstance(column.dtype.inner, pl.Struct):
         rows, parts, wrong = _from_structs(column, where)
-    elif column.dtype == pl.List(pl.Null):
-        return IDENTIFIERS.to_frame(), []
     else:
-        return IDENTIFIERS.to_frame(), column.is_not_null().arg_true().to_list()
+        known = column.dtype == pl.List(pl.Null)
+        wrong = [] if known else column.is_not_null().arg_true().to_list()
+        return pl.Series([], dtype=pl.UInt32), IDENTIFIERS.to_frame().drop("profile_id"), wrong
     complete = parts.get_column("type").is_not_null() & parts.get_column("value").is_not_null()
     wrong += rows.filter(~complete).to_list()
-    frame = parts.with_columns(profile_id=profile_ids.gather(rows)).filter(complete)
-    return frame.select(list(IDENTIFIERS)), sorted(set(wrong))
+    return rows.filter(complete), parts.filter(complete), sorted(set(wrong))
 
 
 def _from_structs(column: pl.Series, where: str) -> tuple[pl.Series, pl.DataFrame, list[int]]:
     rows, elements = explode_lists(column)
     fields = elements.struct.unnest()
     found = known_columns(fields.columns, _FIELDS, where=f"{where}, external_ids", aliases=_ALIASES)
-    missing = pl.Series([None], dtype=pl.String).new_from_index(0, fields.height)
+    missing = pl.Series([None], dtype=pl.Null).new_from_index(0, fields.height)
     given = {name: fields.get_column(found[name]) if name in found else missing for name in _FIELDS}
     return rows, _typed(given), []
 
@@ -95,21 +96,43 @@ def _typed(given: dict[str, pl.Series]) -> pl.DataFrame:
     )
 
 
-def external_ids(identifiers: pl.DataFrame) -> pl.DataFrame:
-    """``IDENTIFIERS`` to one row a profile: ``id``, ``external_ids``, each identifier once, with its
-    earliest time.
+def external_ids(identifiers: pl.DataFrame, rows: pl.Series, height: int) -> pl.Series:
+    """Identifiers and whose they are (``rows``, UInt32, of ``height`` profiles) as EXTERNAL_IDS, one list a row.
 
-    Identifiers are sorted by time (missing last), then type and value.
+    In: ``type``, ``value``, ``created_at``. Each identifier is there once, with its earliest time. They are sorted by
+    time (missing last), then type and value.
     """
-    struct = pl.struct("type", "value", "created_at").alias("external_ids")
+    frame = identifiers.select("type", "value", "created_at", row=rows)
+    types = frame.get_column("type")
+    number = types.cast(pl.Enum(types.unique().sort())).to_physical().cast(pl.Int64).alias("number")
+    kind = rows.cast(pl.Int64) * max(1, number.n_unique()) + number
+    several = kind.is_duplicated()
+    if not several.any():
+        ordered = _in_order(frame, number)
+    else:  # several of a type: they may be the same, and their values may decide their order
+        holds_several = pl.zeros(height, dtype=pl.Boolean, eager=True).scatter(rows.filter(several).unique(), True)
+        exact = holds_several.gather(rows)
+        others = _in_order(frame.filter(~exact), number.filter(~exact))
+        ordered = pl.concat([others, _one_by_one(frame.filter(exact))]).sort("row", maintain_order=True)
+    structs = ordered.select(pl.struct("type", "value", "created_at")).to_series()
+    return row_lists(ordered.get_column("row"), structs, height).cast(EXTERNAL_IDS).alias("external_ids")
+
+
+def _in_order(frame: pl.DataFrame, number: pl.Series) -> pl.DataFrame:
+    """The identifiers of each row by time and type; ``number`` is the place of the type in the alphabet."""
+    keys = frame.select("row", "created_at", number)
+    if frame.get_column("created_at").null_count() == frame.height:
+        keys = keys.drop("created_at")
+    order = keys.select(pl.arg_sort_by(keys.columns, nulls_last=True)).to_series()
+    return frame.select(pl.all().gather(order))
+
+
+def _one_by_one(frame: pl.DataFrame) -> pl.DataFrame:
     return (
-        identifiers.group_by("profile_id", "type", "value")
+        frame.group_by("row", "type", "value")
         .agg(pl.col("created_at").min())
-        .sort("profile_id", "created_at", "type", "value", nulls_last=True)
-        .group_by("profile_id", maintain_order=True)
-        .agg(struct)
-        .rename({"profile_id": "id"})
-        .cast({"external_ids": EXTERNAL_IDS})
+        .sort("row", "created_at", "type", "value", nulls_last=True)
+        .select(frame.columns)
     )
 
 
@@ -117,22 +140,3 @@ def is_anonymous() -> pl.Expr:
     """Whether a profile has an anonymous_id and no other identifier, by its ``external_ids``."""
     types = pl.col("external_ids").list.eval(pl.element().struct.field("type") == "anonymous_id")
     return (pl.col("external_ids").list.len() > 0) & types.list.all()
-
-
-def owners(identities: pl.DataFrame, identifiers: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Who owns the rows of each identity: ``identity``, ``profile``; and how many identities several
-    profiles hold.
-
-    ``profile_id:p`` belongs to p. Another identity (``user_id:17``) belongs to the profile that holds it,
-    the lowest profile id if there are several, else to the implicit profile of that name.
-    """
-    holders = (
-        identifiers.filter(pl.col("type").is_in(["user_id", "anonymous_id"]))
-        .group_by(identity=pl.format("{}:{}", "type", "value"))
-        .agg(holder=pl.col("profile_id").min(), holders=pl.col("profile_id").n_unique())
-    )
-    identity = pl.col("identity")
-    frame = identities.select("identity").join(holders, on="identity", how="left", maintain_order="left")
-    given = pl.when(identity.str.starts_with("profile_id:")).then(identity.str.strip_prefix("profile_id:"))
-    result = frame.select("identity", profile=pl.coalesce(given, "holder", "identity"))
-    return result, int((frame.get_column("holders") > 1).sum())

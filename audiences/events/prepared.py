@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 import polars as pl
 
-from audiences.events.accounts import GROUP_ID, Dealing, deal
+from audiences.events.accounts import GROUP_ID, Dealing, Members, deal
 from audiences.events.buckets import Bucket, BucketPlan
 from audiences.events.documents import JsonDocument
 from audiences.events.encoding import encoded_columns
@@ -21,6 +22,7 @@ from audiences.events.values import VALUE, value_expression
 from audiences.language.tree import Path
 
 FIRST_COLUMNS: Final = ("owner", "event", "timestamp", "place", "source_id", "group_id")
+NOBODY: Final = pl.DataFrame(schema={"account_ids": pl.List(pl.String), "anonymous": pl.Boolean})
 SHOWN: Final = ("message_id", "user_id", "anonymous_id")
 """What is only there to be shown."""
 
@@ -54,25 +56,39 @@ class PreparedInputs:
 
     def __init__(
         self,
-        profiles: pl.DataFrame,
+        profiles: Callable[[], pl.DataFrame],
         rejects: Rejects,
         statistics: Statistics,
         *,
         needs: EventNeeds,
-        plan: BucketPlan,
+        plan: BucketPlan | None,
         events: Callable[[int], pl.DataFrame],
         accounts: Callable[[], pl.DataFrame],
         close: Callable[[], None],
         dealing: Dealing | None = None,
         shows: bool = False,
     ) -> None:
-        self.profiles = profiles
+        self._universe = profiles
         self.rejects = rejects
         self.statistics = statistics
-        self._needs, self._plan, self._events = needs, plan, events
+        self._needs, self._given_plan, self._events = needs, plan, events
         self._accounts, self._close = accounts, close
         self._dealing = dealing or Dealing(Shelf(None))
         self._shows = shows
+
+    @cached_property
+    def profiles(self) -> pl.DataFrame:
+        """The universe, sorted by id; see above."""
+        return self._universe()
+
+    @cached_property
+    def _plan(self) -> BucketPlan:
+        return self._given_plan or BucketPlan((0,), self.profiles.height)
+
+    @property
+    def members(self) -> pl.DataFrame:
+        """``id``, ``account_ids`` and ``anonymous`` (has an anonymous_id and no other identifier) of all profiles."""
+        return self.profiles.select("id", "account_ids", anonymous=is_anonymous())
 
     def buckets(self) -> Iterator[Bucket]:
         """Every profile in exactly one bucket; at least one bucket, even if it is empty."""
@@ -100,7 +116,7 @@ class PreparedInputs:
             numbers = pl.int_range(pl.len()).cast(pl.String)
             events = events.with_columns(value_expression("string", numbers).alias(mark))
         return PreparedInputs(
-            rows.drop("row"),
+            lambda: rows.drop("row"),
             self.rejects,
             self.statistics,
             needs=self._needs,
@@ -119,28 +135,32 @@ class PreparedInputs:
         """
         return self._accounts()
 
-    def account_buckets(self, names: Collection[str]) -> Iterator[Bucket]:
+    def account_buckets(
+        self, names: Collection[str], columns: Collection[str] | None = None, *, in_order: bool = True
+    ) -> Iterator[Bucket]:
         """Every account in exactly one bucket, in the order of ids, with the events of all its users that have one of
         the ``names``; at least one bucket, even if it is empty. See ``Bucket``.
+
+        Of the columns of values there are at least ``columns`` (None: all). Without ``in_order`` events of one account
+        at the same time are in no particular order.
         """
         accounts = self.accounts()
-        ids = accounts.get_column("account_id")
-        plan = self._dealing.cut(self.profiles, ids)
-        dealt = deal(self._dealt(names) if names else (), names, ids, plan, self._dealing.shelf)
-        for (first, height), events in zip(plan.slices(), dealt, strict=True):
+        users = self.members if names else NOBODY
+        members = Members.of(users, accounts.get_column("account_id"))
+        parts = self._dealt(names, columns, in_order) if names else ()
+        for (first, height), events in deal(parts, names, members, self._dealing):
             yield encoded_bucket(events, self._account_rows(accounts.slice(first, height)))
 
-    def _dealt(self, names: Collection[str]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """The events of each bucket as they are read, at least those with one of the names, and their profiles."""
-        profiles = self.profiles.select("account_ids", anonymous=is_anonymous()).with_row_index("row")
-        for number, (first, height) in enumerate(self._plan.slices()):
-            yield self._events(number), profiles.slice(first, height)
+    def _dealt(self, names: Collection[str], columns: Collection[str] | None, in_order: bool) -> Iterator[pl.DataFrame]:
+        """The events of each bucket as they are read, at least those with one of the names."""
+        for number, _ in enumerate(self._plan.slices()):
+            yield self._events(number)
 
     def close(self) -> None:
         """Remove the temporary folder, if there is one."""
         self._close()
 
-    def __enter__(self) -> PreparedInputs:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -162,16 +182,13 @@ class PreparedInputs:
         return encoded_bucket(moved, profiles)
 
     def _profiles(self, first: int, height: int) -> pl.DataFrame:
-        return self._of_universe(self.profiles.slice(first, height))
-
-    def _of_universe(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Profiles as a bucket has them."""
+        rows = self.profiles.slice(first, height)
         frame = rows.select("id", "account_ids", anonymous=is_anonymous())
-        return _with_traits(frame, rows.get_column("traits"), self._needs.traits)
+        return with_traits(frame, lambda: rows.get_column("traits"), self._needs.traits)
 
     def _account_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
-        frame = rows.select(id="account_id")
-        return _with_traits(frame, rows.get_column("traits"), self._needs.account_traits)
+        return with_traits(rows.select(id="account_id"), lambda: rows.get_column("traits"), self._needs.account_traits)
 
 
 def encoded_bucket(events: pl.DataFrame, profiles: pl.DataFrame) -> Bucket:
@@ -182,8 +199,9 @@ def encoded_bucket(events: pl.DataFrame, profiles: pl.DataFrame) -> Bucket:
     return Bucket(coded, profiles, forms)
 
 
-def _with_traits(frame: pl.DataFrame, texts: pl.Series, paths: Collection[Path]) -> pl.DataFrame:
+def with_traits(frame: pl.DataFrame, texts: Callable[[], pl.Series], paths: Collection[Path]) -> pl.DataFrame:
+    """Profiles or accounts with a column for each path into their traits, whose JSON ``texts`` are only made for it."""
     if not paths:
         return frame
-    traits = JsonDocument(texts)
+    traits = JsonDocument(texts())
     return frame.with_columns(traits.values(path).alias(column_name("trait", path)) for path in sorted(paths))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
 import polars as pl
 
 from audiences.errors import InputError
+from audiences.events.account_ids import read_account_ids
 from audiences.events.columns import (
     ACCOUNT_ALIASES,
     ACCOUNT_COLUMNS,
@@ -23,8 +23,8 @@ from audiences.events.documents import document
 from audiences.events.identifiers import IDENTIFIERS, read_external_ids
 from audiences.events.ids import id_texts
 from audiences.events.rejects import Reason, Rejects, Sample
-from audiences.events.tables import Table
-from audiences.events.texts import is_text, texts
+from audiences.events.tables import BATCH_ROWS, TYPED_BATCH_ROWS, Table
+from audiences.events.texts import is_text
 
 PROFILES: Final = pl.Schema({"id": pl.String(), "traits": pl.String(), "account_ids": pl.List(pl.String)})
 ACCOUNTS: Final = pl.Schema({"account_id": pl.String(), "traits": pl.String()})
@@ -33,14 +33,21 @@ SUPPRESSED: Final = pl.Schema({"type": pl.String(), "value": pl.String()})
 
 @dataclass(frozen=True, slots=True)
 class ProfilesTable:
-    """``profiles``: ``id``, ``traits`` (JSON text of an object), ``account_ids`` (null where the table has
-    none).
+    """``profiles``, sorted by id: ``id``, ``traits`` (JSON text of an object), ``account_ids`` (null where the table
+    has none).
 
-    ``identifiers``: one row for each external id (``IDENTIFIERS``).
+    ``identifiers``: one row for each external id: ``type``, ``value``, ``created_at``; ``holders`` (UInt32): the row
+    of ``profiles`` that has it.
     """
 
     profiles: pl.DataFrame
     identifiers: pl.DataFrame
+    holders: pl.Series
+
+    def named_identifiers(self) -> pl.DataFrame:
+        """``IDENTIFIERS``: those of all profiles, with the profile's id."""
+        holder = self.profiles.get_column("id").gather(self.holders).alias("profile_id")
+        return self.identifiers.select(holder, "type", "value", "created_at")
 
 
 def read_profiles(tables: Sequence[Table], rejects: Rejects) -> ProfilesTable:
@@ -49,13 +56,15 @@ def read_profiles(tables: Sequence[Table], rejects: Rejects) -> ProfilesTable:
     A row without a profile id is rejected. A profile whose traits or external ids can't be read keeps its
     place without them, and is counted. Raises ``InputError`` for two different rows of one profile.
     """
-    profiles, identifiers = [PROFILES.to_frame()], [IDENTIFIERS.to_frame()]
+    profiles, identifiers = [PROFILES.to_frame()], [IDENTIFIERS.to_frame().drop("profile_id")]
+    holders = [pl.Series([], dtype=pl.UInt32)]
+    kept = 0
     for table in tables:
         found = known_columns(table.schema.names(), PROFILE_COLUMNS, where=table.path)
         if found or table.rows:
             require(found, "profile_id", where=table.path, what="profiles")
         first = 0
-        for batch in table.batches(list(found.values())):
+        for batch in table.batches(list(found.values()), _batch_rows(table.schema, found)):
             raw = batch.rename({name: known for known, name in found.items()})
             ids = _ids(raw, "profile_id", rejects, table.path, first)
             frame = pl.DataFrame(
@@ -64,16 +73,27 @@ def read_profiles(tables: Sequence[Table], rejects: Rejects) -> ProfilesTable:
                     "traits": _traits(raw, rejects, table.path, first),
                     "account_ids": _account_ids(raw),
                 }
-            )
-            profiles.append(frame.drop_nulls("id"))
+            ).drop_nulls("id")
             if "external_ids" in raw.columns:
-                held, wrong = read_external_ids(raw.get_column("external_ids"), ids, table.path)
-                identifiers.append(held.drop_nulls("profile_id"))
+                rows, held, wrong = read_external_ids(raw.get_column("external_ids"), table.path)
+                is_there = ids.is_not_null()
+                there = is_there.gather(rows)
+                identifiers.append(held.filter(there))
+                numbers = is_there.cast(pl.UInt32).cum_sum() - 1
+                holders.append(numbers.gather(rows.filter(there)) + kept)
                 _count(rejects, Reason.ID_NOT_STRING, table.path, first, wrong, ids)
+            profiles.append(frame)
+            kept += frame.height
             first += raw.height
-    all_profiles = pl.concat(profiles).unique(maintain_order=True).sort("id")
-    _once(all_profiles.get_column("id"), "profile", tables)
-    return ProfilesTable(all_profiles, pl.concat(identifiers))
+    sorted_profiles, places = _each_once(pl.concat(profiles), "profile", tables)
+    rows = pl.concat(holders)
+    return ProfilesTable(sorted_profiles, pl.concat(identifiers), rows if places is None else places.gather(rows))
+
+
+def _batch_rows(schema: pl.Schema, found: Mapping[str, str]) -> int:
+    """Objects of parsed JSON need more room than columns do."""
+    is_parsed = any(is_text(schema[column]) for name, column in found.items() if name != "profile_id")
+    return BATCH_ROWS if is_parsed else TYPED_BATCH_ROWS
 
 
 def read_accounts(tables: Sequence[Table], rejects: Rejects) -> pl.DataFrame:
@@ -92,13 +112,13 @@ def read_accounts(tables: Sequence[Table], rejects: Rejects) -> pl.DataFrame:
             frame = pl.DataFrame({"account_id": ids, "traits": _traits(raw, rejects, table.path, first)})
             accounts.append(frame.drop_nulls("account_id"))
             first += raw.height
-    all_accounts = pl.concat(accounts).unique(maintain_order=True).sort("account_id")
-    _once(all_accounts.get_column("account_id"), "account", tables)
-    return all_accounts
+    return _each_once(pl.concat(accounts), "account", tables)[0]
 
 
 def read_suppressed(tables: Sequence[Table]) -> pl.DataFrame:
     """The suppressed identifiers as ``SUPPRESSED``, each once."""
+    if not tables:
+        return SUPPRESSED.to_frame()
     suppressed = [SUPPRESSED.to_frame()]
     for table in tables:
         found = known_columns(table.schema.names(), SUPPRESSED_COLUMNS, where=table.path, aliases=SUPPRESSED_ALIASES)
@@ -132,34 +152,9 @@ def _traits(raw: pl.DataFrame, rejects: Rejects, path: str, first: int) -> pl.Se
 
 
 def _account_ids(raw: pl.DataFrame) -> pl.Series:
-    """Sorted account ids; null where the table says nothing, which is not the same as an empty list."""
     if "account_ids" not in raw.columns:
         return pl.Series([None], dtype=pl.List(pl.String)).new_from_index(0, raw.height)
-    column = raw.get_column("account_ids")
-    if is_text(column.dtype):
-        lists = [_json_list(text) for text in texts(column).to_list()]
-    elif isinstance(column.dtype, pl.List | pl.Array):
-        lists = [None if row is None else list(row) for row in column.to_list()]
-    else:
-        lists = [None] * len(column)
-    cleaned = [None if one is None else sorted(filter(None, set(map(_id_text, one)))) for one in lists]
-    return pl.Series(cleaned, dtype=pl.List(pl.String))
-
-
-def _json_list(text: str | None) -> list[object] | None:
-    try:
-        value = None if text is None else orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, list) else None
-
-
-def _id_text(value: object) -> str | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return str(int(value))
-    return value if isinstance(value, str) else None
+    return read_account_ids(raw.get_column("account_ids"))
 
 
 def _count(
@@ -173,11 +168,30 @@ def _count(
         rejects.sample(Sample(reason.value, path, first + row, excerpt=excerpt))
 
 
-def _once(ids: pl.Series, what: str, tables: Sequence[Table]) -> None:
-    repeated = ids.filter(ids.is_duplicated())
-    if not repeated.is_empty():
+def _each_once(frame: pl.DataFrame, what: str, tables: Sequence[Table]) -> tuple[pl.DataFrame, pl.Series | None]:
+    """The rows sorted by their first column, the id, each once; and where each row of ``frame`` is then (UInt32), None:
+    where it was.
+    """
+    ids = frame.to_series()
+    order = None if ids.is_sorted() else ids.arg_sort()
+    if order is not None:
+        frame = frame.select(pl.all().gather(order))
+        ids = frame.to_series()
+    new = ids.ne_missing(ids.shift(1))
+    if new.all():
+        return frame, None if order is None else inverse(order)
+    repeated = frame.filter(~new | ~new.shift(-1, fill_value=True)).unique().to_series()
+    if repeated.is_duplicated().any():
         raise InputError(
-            f"the {what} '{repeated[0]}' has several rows that differ",
+            f"the {what} '{repeated.filter(repeated.is_duplicated()).sort()[0]}' has several rows that differ",
             where=tables[0].path if len(tables) == 1 else f"{tables[0].path} and {len(tables) - 1} more",
             hint=f"there must be one row for each {what}",
         )
+    places = new.cast(pl.UInt32).cum_sum() - 1
+    return frame.filter(new), places if order is None else places.gather(inverse(order))
+
+
+def inverse(order: pl.Series) -> pl.Series:
+    """Where each row went (UInt32), if ``order`` says which row is at each place."""
+    places = pl.int_range(len(order), dtype=pl.UInt32, eager=True)
+    return pl.zeros(len(order), dtype=pl.UInt32, eager=True).scatter(order, places)

@@ -39,9 +39,10 @@ class Sample:
 
 
 class Rejects:
-    """Counts by reason code, and up to ten samples each: the first in the order of paths and rows."""
+    """Counts by reason code, and up to ten samples each, or ``samples``: the first in the order of paths and rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, samples: int = SAMPLES) -> None:
+        self._most = samples
         self._counts: Counter[str] = Counter()
         self._samples: dict[str, list[Sample]] = {}
 
@@ -62,7 +63,7 @@ class Rejects:
 
     def wanted(self, reason: str) -> int:
         """How many more samples of a reason are of use."""
-        return SAMPLES - len(self._samples.get(reason, ()))
+        return self._most - len(self._samples.get(reason, ()))
 
     def count(self, reason: str, rows: int) -> None:
         """Count rows."""

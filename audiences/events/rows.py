@@ -281,24 +281,29 @@ def _reason(columns: Mapping[str, pl.Series], documents: Mapping[str, Document],
 
 
 def _reject(raw: pl.DataFrame, reason: pl.Series, ids: pl.Series, rejects: Rejects, table: Table, first: int) -> None:
-    rejected = pl.DataFrame({"row": pl.int_range(raw.height, eager=True), "reason": reason}).drop_nulls()
-    raw = raw.drop("context", strict=False)  # it is only read where a definition needs it
+    wrong = reason.is_not_null().arg_true()
+    rejected = pl.DataFrame({"row": wrong, "reason": reason.gather(wrong)})
+    samples: list[tuple[str, int]] = []
     for code, found in rejected.group_by("reason", maintain_order=True):
-        name, rows = str(code[0]), found.get_column("row")
+        name = str(code[0])
         rejects.count(name, found.height)
-        shown = rows.head(rejects.wanted(name))
-        for row, excerpt in zip(shown.to_list(), _excerpts(raw[shown]), strict=True):
-            rejects.sample(Sample(name, *table.place(first + row), ids[row], excerpt))
+        samples += [(name, row) for row in found.get_column("row").head(rejects.wanted(name)).to_list()]
+    if not samples:
+        return
+    raw = raw.drop("context", strict=False)  # it is only read where a definition needs it
+    excerpts = _excerpts(raw[[row for _, row in samples]])
+    for (name, row), excerpt in zip(samples, excerpts, strict=True):
+        rejects.sample(Sample(name, *table.place(first + row), ids[row], excerpt))
 
 
 def _excerpts(rows: pl.DataFrame) -> list[str]:
     """The beginnings of rows as JSON, without what is missing."""
-    members = [
-        json_text(column.name) + ":" + pl.select(json_of_value(pl.lit(values_from_column(column)))).to_series()
-        for column in rows.get_columns()
-    ]
-    whole = "{" + pl.select(pl.concat_str(members, separator=",", ignore_nulls=True)).to_series() + "}"
-    return whole.str.slice(0, _EXCERPT).to_list()
+    there = [column for column in rows.get_columns() if column.null_count() < rows.height]
+    values = pl.DataFrame([values_from_column(column) for column in there])
+    members = [pl.lit(json_text(name) + ":") + json_of_value(pl.col(name)) for name in values.columns]
+    body = pl.concat_str(members, separator=",", ignore_nulls=True)
+    whole = values.select(pl.format("{{{}}}", body) if members else pl.lit("{}"))
+    return whole.to_series().str.slice(0, _EXCERPT).to_list()
 
 
 def property_column(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 
 from audiences.language.tree import AllUsers, AnyUser, Node, Trait
 
@@ -17,12 +18,18 @@ def walk(node: Node) -> Iterator[Node]:
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly inside a node."""
-    for field in fields(node):
-        value = getattr(node, field.name)
+    for name in _names(type(node)):
+        value = getattr(node, name)
         if isinstance(value, Node):
             yield value
         elif isinstance(value, tuple):
             yield from (item for item in value if isinstance(item, Node))
+
+
+@cache
+def _names(kind: type[Node]) -> tuple[str, ...]:
+    """The names of the fields of a kind of node."""
+    return tuple(field.name for field in fields(kind))
 
 
 def trait_uses(node: Node, inside_users: bool = False) -> Iterator[tuple[Trait, bool]]:

@@ -45,12 +45,14 @@ class Decision:
         return self.occasion in (Occasion.FIRST, Occasion.NEW, Occasion.REVISION)
 
 
-def decide(manifest: Manifest | None, *, as_of: datetime, definitions: Mapping[str, str], inputs: str) -> Decision:
+def decide(
+    manifest: Manifest | None, *, as_of: datetime, definitions: Mapping[str, str], inputs: str, again: bool = False
+) -> Decision:
     """What a run of some definitions at ``as_of`` means, given the current manifest.
 
     ``definitions`` are the fingerprints of all that the run would compute, by key; ``inputs`` is the
     fingerprint of the inputs. The same as-of, inputs and definitions again is a no-op; the same as-of with
-    others is a new revision; an as-of before the latest committed one is a look into the past.
+    others, or asked for ``again``, is a new revision; an as-of before the latest committed one is a look into the past.
     """
     if manifest is None:
         return Decision(Occasion.FIRST, run=1, revision=1)
@@ -64,7 +66,7 @@ def decide(manifest: Manifest | None, *, as_of: datetime, definitions: Mapping[s
         )
     if as_of > manifest.as_of:
         return Decision(Occasion.NEW, run=manifest.run + 1, revision=1)
-    if all(_computed(manifest, key, fingerprint, inputs) for key, fingerprint in definitions.items()):
+    if not again and all(_computed(manifest, key, fingerprint, inputs) for key, fingerprint in definitions.items()):
         return Decision(
             Occasion.NOTHING_NEW,
             run=manifest.run,

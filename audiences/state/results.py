@@ -100,6 +100,19 @@ class Results:
         writer.add_ids(limit.filter(~limit.is_in(there.implode())))
 
 
+class Only:
+    """Hands on the values of some computations, and drops those of others."""
+
+    def __init__(self, results: Results, keys: frozenset[str]) -> None:
+        self._results, self._keys = results, keys
+
+    def add(self, level: Level, ids: pl.Series, values: Mapping[str, pl.Series]) -> None:
+        """See ``Results.add``."""
+        some = {key: column for key, column in values.items() if key in self._keys}
+        if some:
+            self._results.add(level, ids, some)
+
+
 def temporary_folder(owner: object) -> Path:
     """A new folder that is removed when its owner is, or when the program ends."""
     folder = tempfile.mkdtemp(prefix="audiences-")

@@ -218,9 +218,9 @@ class State:
         """What a destination has acknowledged, as of now."""
         return Acknowledged(self._storage, destination)
 
-    def decide(self, *, as_of: datetime, definitions: Mapping[str, str], inputs: str) -> Decision:
+    def decide(self, *, as_of: datetime, definitions: Mapping[str, str], inputs: str, again: bool = False) -> Decision:
         """What a run would mean here; see ``audiences.state.decide``."""
-        return decide(self.manifest, as_of=as_of, definitions=definitions, inputs=inputs)
+        return decide(self.manifest, as_of=as_of, definitions=definitions, inputs=inputs, again=again)
 
     def reused(self, computations: Iterable[Computation]) -> list[Problem]:
         """A problem for every key that was used for something else before; such computations can't be run."""

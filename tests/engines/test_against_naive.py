@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
 from engine_agreement import agrees
-from examples import examples
+from examples import PARTS, examples
 from strategies import World, worlds
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
 @examples(0.25)
 @given(worlds())
-def test_the_engine_agrees_with_plain_python(world: World) -> None:
+def test_the_engine_agrees_with_plain_python(part: int, world: World) -> None:
     agrees(world)

@@ -110,6 +110,7 @@ def event(profile: str, hours: float, value: Any, other: str) -> Event:
     return {"profile": profile, "event": "A", "timestamp": AS_OF - timedelta(hours=hours), "properties": properties}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", POOLS)
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())

@@ -96,6 +96,7 @@ def agrees(world: World) -> None:
     assert numbers == naive.evaluate(world.definitions, world.profiles, world.events, AS_OF)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds())
 def test_funnels_agree_with_plain_python(world: World) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
-from examples import World, agrees, examples, worlds
+from examples import PARTS, World, agrees, examples, worlds
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
 @examples(0.375)
 @given(worlds(accounts_too=False))
-def test_users_agree_with_plain_python(world: World) -> None:
+def test_users_agree_with_plain_python(part: int, world: World) -> None:
     agrees(world)

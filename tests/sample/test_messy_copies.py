@@ -15,6 +15,8 @@ from audiences.definitions.loader import load_project
 from audiences.plan import make_plan
 from messy import write_messy_copies
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "data" / "online_retail"
 AS_OF = "2010-12-10T00:00:00Z"

@@ -39,6 +39,8 @@ from audiences.state.storage import Storage
 from audiences.state.tables import Table
 from stateful import COMPUTED_AT, audience, profile, profiles, trait
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2024, 1, 1, tzinfo=UTC)
 COMPUTATIONS = (
     audience("members"),

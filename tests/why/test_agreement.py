@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def snapshots(inputs: InputFrames, computations: Mapping[str, Computation], as_o
     return {key: dict(frame.iter_rows()) for key, frame in found.items()}
 
 
+@pytest.mark.slow
 def test_the_same_answer_as_a_run_and_another_one_from_then_on() -> None:
     events, profiles = random_world(7)
     inputs, computations = frames(events, profiles), loaded(DEFINITIONS)

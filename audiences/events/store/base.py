@@ -1,9 +1,12 @@
-"""A bucket of the store: rows sorted by event, home and place, with coded values, in a file and a dictionary beside it.
+"""A bucket of the store: rows sorted by event, home and place, with coded values, in tables that are read apart.
 
-The file: ``event`` (UInt16, the number among the sorted names), ``home`` (UInt32, the number among the sorted homes of
-the bucket that have rows), ``timestamp``, ``place`` (UInt32: the order of home, timestamp, message id, content),
-``identity`` (UInt32, the row of the identity in its bucket), the ids, and a column for each path: its values, scaled
-or coded, or lists of values as they are.
+- ``bucket-N``, which is looked into in place: ``event`` (UInt16, the number among the sorted names), ``home`` (UInt32,
+  the number among the sorted homes of the bucket that have rows), ``timestamp``, ``place`` (UInt32: the order of home,
+  timestamp, message id, content), ``identity`` (UInt32, the row of the identity in its bucket), ``source_id``, and a
+  column for each path: its values, scaled or coded, as integers that are as short as they can be, or lists of values as
+  they are.
+- ``bucket-N-texts``: ``TEXTS`` of each row, compressed: they are rarely looked at.
+- ``bucket-N-forms``: how each column of values is to be read; ``bucket-N-values``: the values of all coded columns.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import polars as pl
 from audiences.events.buckets import Coded, Form, Scaled
 from audiences.events.instants import INSTANT
 from audiences.events.store.files import Files
+from audiences.events.store.manifest import Bucket
 from audiences.events.typed_encoding import encoded_column
 from audiences.events.values import KIND, VALUE
 
@@ -27,19 +31,28 @@ IDENTITIES: Final = pl.Schema(
 
 _BITS: Final = 62  # of Int64, without the sign
 _ROW_BITS: Final = 32
-_COLD: Final = ("message_id", "user_id", "anonymous_id", "group_id", "source_id", "content")
-_FORMS: Final = pl.Schema(
-    {"column": pl.String(), "places": pl.Int8(), "kind": pl.String(), "text": pl.String(), "number": pl.Float64()}
-)
+TEXTS: Final = ("message_id", "user_id", "anonymous_id", "group_id", "content")
+"""What is kept of rows but only read where it is asked for."""
+
+SOURCE: Final = "source_id"
+_FORMS: Final = pl.Schema({"column": pl.String(), "places": pl.Int8(), "first": pl.UInt32(), "values": pl.UInt32()})
+_VALUES: Final = pl.Schema({"kind": KIND, "text": pl.String(), "number": pl.Float64()})
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a bucket's file holds."""
+    """What a bucket's tables hold; ``homes`` in the order of their numbers."""
 
     rows: int
     first: int | None  # microseconds since 1970
     last: int | None
+    homes: pl.Series
+
+    def bucket(self, identities: pl.DataFrame) -> Bucket:
+        """The same as the manifest says it, of a bucket with these identities."""
+        return Bucket(
+            rows=self.rows, first=self.first, last=self.last, identities=identities.height, homes=len(self.homes)
+        )
 
 
 def write_bucket(
@@ -63,26 +76,33 @@ def write_bucket(
     order = in_order(pl.DataFrame([code, *(rows[name] for name in ("timestamp", "message_id", "content"))]), kept)
     by_event = sorted_by(event.gather(order))
     moved = order.gather(by_event)
-    frame = pl.DataFrame(
+    keys = pl.DataFrame(
         {
             "event": event.gather(moved),
             "home": code.gather(moved),
             "timestamp": rows.pop("timestamp").gather(moved),
             "place": by_event,
             "identity": number.gather(moved),
-            **{one: rows.pop(one).gather(moved).cast(pl.String) for one in _COLD},
         }
     )
-    columns, forms = [], []
+    texts = pl.DataFrame([rows.pop(one).gather(moved).cast(pl.String) for one in TEXTS])
+    files.write_apart(f"{name}-texts", texts)
+    del texts
     rows.pop("place", None)
-    for column in list(rows):
+    columns, forms, values, first = [], [], [], 0
+    for column in sorted(rows, key=lambda column: column != SOURCE):
         coded, form = encoded_column(rows.pop(column).gather(moved))
-        columns.append(coded)
-        forms.append(_form_rows(column, form))
-    files.write(name, frame.hstack(columns))
-    files.write(f"{name}-values", pl.concat([_FORMS.to_frame(), *forms]))
-    micros = frame.get_column("timestamp").to_physical()
-    return Written(frame.height, micros.min(), micros.max())  # type: ignore[arg-type]
+        columns.append(shortened(coded))
+        forms.append(_form_row(column, form, first))
+        if isinstance(form, Coded):
+            values.append(form.values.struct.unnest().cast({"kind": KIND}))
+            first += len(form.values)
+    files.write(name, keys.hstack(columns))
+    files.write(f"{name}-forms", pl.concat([_FORMS.to_frame(), *forms]))
+    files.write(f"{name}-values", pl.concat([_VALUES.to_frame(), *values]))
+    micros = keys.get_column("timestamp").to_physical()
+    homes = homes_of(identities).get_column("home")
+    return Written(keys.height, micros.min(), micros.max(), homes)  # type: ignore[arg-type]
 
 
 def homes_of(identities: pl.DataFrame) -> pl.DataFrame:
@@ -140,36 +160,66 @@ def sorted_by(numbers: pl.Series) -> pl.Series:
 # ── values ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _form_rows(name: str, form: Form | None) -> pl.DataFrame:
-    if isinstance(form, Scaled):
-        return pl.DataFrame({"column": [name], "places": [form.places]}, schema_overrides=_FORMS).select(
-            "column",
-            pl.col("places").cast(pl.Int8),
-            kind=pl.lit(None, pl.String),
-            text=pl.lit(None, pl.String),
-            number=pl.lit(None, pl.Float64),
-        )
-    if isinstance(form, Coded):
-        fields = form.values.struct.unnest()
-        return fields.select(
-            pl.lit(name).alias("column"),
-            pl.lit(None, pl.Int8).alias("places"),
-            pl.col("kind").cast(pl.String),
-            "text",
-            "number",
-        )
-    return _FORMS.to_frame()
+def _form_row(name: str, form: Form | None, first: int) -> pl.DataFrame:
+    """The row of ``_FORMS``; ``first`` is the number of the next value in the table of values. A list has none."""
+    if form is None:
+        return _FORMS.to_frame()
+    is_scaled = isinstance(form, Scaled)
+    row = {
+        "column": name,
+        "places": form.places if isinstance(form, Scaled) else None,
+        "first": None if is_scaled else first,
+        "values": len(form.values) if isinstance(form, Coded) else None,
+    }
+    return pl.DataFrame([row], schema=_FORMS)
 
 
-def read_forms(files: Files, name: str, columns: Sequence[str]) -> dict[str, Form]:
-    """The forms of some columns of a bucket, which aren't lists."""
-    rows = files.scan(f"{name}-values").filter(pl.col("column").is_in(list(columns))).collect()
-    found: dict[str, Form] = {name: Coded(pl.Series([], dtype=VALUE)) for name in columns}
-    for key, part in rows.group_by("column", maintain_order=True):
-        places = part.get_column("places")[0]
-        if places is not None:
-            found[str(key[0])] = Scaled(int(places))
-        else:
-            values = part.select(pl.struct(pl.col("kind").cast(KIND), "text", "number")).to_series()
-            found[str(key[0])] = Coded(values.cast(VALUE))
+_CODES: Final = (pl.UInt8(), pl.UInt16())
+_NUMBERS: Final = (pl.Int8(), pl.Int16(), pl.Int32())
+
+
+def shortened(column: pl.Series) -> pl.Series:
+    """The same integers, of the shortest type; what isn't UInt32 or Int64 stays."""
+    if column.dtype not in (pl.UInt32, pl.Int64):
+        return column
+    lowest, highest = int(column.min() or 0), int(column.max() or 0)  # type: ignore[arg-type]
+    for dtype in _CODES if column.dtype == pl.UInt32 else _NUMBERS:
+        if _LIMITS[dtype][0] <= lowest and highest <= _LIMITS[dtype][1]:
+            return column.cast(dtype)
+    return column
+
+
+_LIMITS: Final = {
+    dtype: (int(pl.select(dtype.min()).item()), int(pl.select(dtype.max()).item())) for dtype in (*_CODES, *_NUMBERS)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """The values of a coded column, among those of other columns: ``size`` of them, from the ``first`` on."""
+
+    table: pl.DataFrame
+    first: int
+    size: int
+
+    def gather(self, codes: pl.Series) -> pl.DataFrame:
+        """The values of some codes (UInt32): ``kind``, ``text``, ``number``."""
+        return self.table.select(pl.all().gather(codes + self.first))
+
+    def whole(self) -> Coded:
+        """All values."""
+        rows = self.table.slice(self.first, self.size)
+        return Coded(rows.select(pl.struct("kind", "text", "number").cast(VALUE).alias("values")).to_series())
+
+
+StoredForm = Scaled | Dictionary
+"""How a column of values in a bucket is to be read; a column of lists has none."""
+
+
+def bucket_forms(files: Files, name: str) -> dict[str, StoredForm]:
+    """The forms of a bucket's columns, by name."""
+    table = files.mapped(f"{name}-values")
+    found: dict[str, StoredForm] = {}
+    for column, places, first, size in files.mapped(f"{name}-forms").iter_rows():
+        found[column] = Dictionary(table, first, size) if places is None else Scaled(places)
     return found

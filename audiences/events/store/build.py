@@ -31,13 +31,17 @@ _NO_CALLS: Final = pl.Schema(
 _AT_ONCE: Final = 2  # buckets in memory
 
 
+FindHomes = Callable[[int], Homes]
+"""Finds the homes of identities, in a number of buckets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ingest:
     """What is read, and for what: ``stored`` is what there is already, ``kept`` whether more can follow."""
 
     tables: Sequence[Table]
     needs: EventNeeds
-    identifiers: pl.DataFrame
+    homes: FindHomes
     cut: Cut
     stored: Stored | None = None
     kept: bool = False
@@ -52,7 +56,7 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     """
     rejects = Rejects()
     reading = Reading(ingest.tables, ingest.needs)
-    homes = Homes(ingest.identifiers, ingest.cut.buckets)
+    homes = ingest.homes(ingest.cut.buckets)
     read = reading.put_down(spill, ingest.cut, homes, rejects, ingest.count)
     first = ingest.stored.arrivals.places if ingest.stored else 0
     indexes: list[str] = []
@@ -98,12 +102,18 @@ class Lost:
         return rows.filter(~self._mask.gather(rows.get_column("place")))
 
 
+def no_homes() -> pl.Series:
+    """The homes in a bucket without rows."""
+    return pl.Series("home", dtype=pl.String)
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A bucket, its ``IDENTITIES`` and ``COMPANIONS``."""
+    """A bucket, its ``IDENTITIES``, homes and ``COMPANIONS``."""
 
     bucket: Bucket
     identities: pl.DataFrame = field(default_factory=IDENTITIES.to_frame)
+    homes: pl.Series = field(default_factory=no_homes)
     companions: Sequence[pl.DataFrame] = ()
 
 
@@ -113,6 +123,7 @@ class _Writer:
     def __init__(self, files: Files, name: str, events: Sequence[str], lost: Lost, homes: Homes) -> None:
         self._files, self._name, self._events, self._lost, self._homes = files, name, events, lost, homes
         self._identities: list[pl.DataFrame] = [IDENTITIES.to_frame()]
+        self._found_homes: list[pl.Series] = [no_homes()]
         self._companions: list[pl.DataFrame] = [COMPANIONS.to_frame()]
 
     def write_all(self, spill: Spill, buckets: int) -> list[Bucket]:
@@ -127,6 +138,7 @@ class _Writer:
                 pool.shutdown(cancel_futures=True)  # where one fails, or the user stops it, the others aren't begun
         for one in written:
             self._identities.append(one.identities)
+            self._found_homes.append(one.homes)
             self._companions += one.companions
         return [one.bucket for one in written]
 
@@ -146,7 +158,7 @@ class _Writer:
         identities = identities.hstack(found.drop("identity")).select(list(IDENTITIES))
         texts = names.get_column("identity")
         companions = [_companions(texts, frame, None) for frame in others]
-        bucket = Bucket(identities=identities.height)
+        bucket, own_homes = Bucket(identities=identities.height), no_homes()
         if rows is not None:
             companions.append(_companions(texts, rows, kept))
             if kept is None or len(kept):
@@ -156,9 +168,9 @@ class _Writer:
                 del rows, others
                 title = f"{self._name}/bucket-{number:03}"
                 written = write_bucket(self._files, title, columns, identities, self._events, kept)
-                bucket = Bucket(rows=written.rows, first=written.first, last=written.last, identities=found.height)
+                bucket, own_homes = written.bucket(identities), written.homes
         own = pl.when(pl.col("home") != pl.col("identity")).then("home").alias("home")
-        return _Written(bucket, identities.with_columns(own), companions)
+        return _Written(bucket, identities.with_columns(own), own_homes, companions)
 
     def write_sums(self, spill: Spill) -> None:
         companions = pl.concat(self._companions).group_by(list(COMPANIONS)[:3]).agg(pl.col("first_seen").min())
@@ -167,6 +179,7 @@ class _Writer:
             "identity", "timestamp", "message_id", "content", nulls_last=True
         )
         self._files.write(f"{self._name}/identities", pl.concat(self._identities))
+        self._files.write(f"{self._name}/homes", pl.concat(self._found_homes).to_frame())
         self._files.write(f"{self._name}/companions", companions.sort(list(COMPANIONS)[:3], nulls_last=True))
         self._files.write(f"{self._name}/calls", found)
 

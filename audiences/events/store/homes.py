@@ -58,7 +58,7 @@ class Homes:
     def __init__(self, identifiers: pl.DataFrame, buckets: int) -> None:
         self._buckets = buckets
         held = holders(identifiers)
-        held = held.hstack(_hashes(held.get_column("identity")))
+        held = held.hstack(hashes_of(held.get_column("identity")))
         number = bucket_of(held.get_column("home"), buckets)
         self._numbers = Numbers(held.get_column("hash"), number) if buckets > 1 else None
         self._noted = Noted(2 * held.height + (_REMEMBERED if buckets > 1 else 0))
@@ -75,7 +75,7 @@ class Homes:
         and ``NAMES`` of those that haven't been named before, with ``number``.
         """
         identity = rows.get_column("identity")
-        hashes = _hashes(identity)
+        hashes = hashes_of(identity)
         number = self._bucket(identity, hashes.get_column("hash"))
         new = ~self._noted.is_noted(hashes)
         names = pl.DataFrame([identity, *hashes.get_columns(), number]).filter(new)
@@ -117,7 +117,8 @@ class Homes:
         return found.with_columns(home.select(pl.when(here).then(pl.first()).otherwise(pl.lit(NOWHERE)).alias("home")))
 
 
-def _hashes(identity: pl.Series) -> pl.DataFrame:
+def hashes_of(identity: pl.Series) -> pl.DataFrame:
+    """Two hashes of each identity: ``hash`` and ``check``."""
     return pl.DataFrame({"hash": identity.hash(seed=_SEED), "check": identity.hash(seed=_CHECK)})
 
 

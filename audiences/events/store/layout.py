@@ -1,95 +1,76 @@
-"""Who owns the rows of a store now, and which rows are therefore served as they are written.
+"""Who owns the rows of a store now, and which rows are therefore where they belong.
 
 A bucket of the base has the rows of its homes. Where a home is the owner still, all is in place. An owner is *moved*
 if rows of it are anywhere else: its identities were held by another profile when the base was written, or rows came
-later. Rows of moved owners are taken out of all buckets and put in order again.
+later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import polars as pl
 
+from audiences.events.instants import INSTANT
 from audiences.events.store.base import IDENTITIES
 from audiences.events.store.files import Files
-from audiences.events.store.homes import bucket_of
-from audiences.events.store.manifest import StoreManifest
+from audiences.events.store.kept_universe import AWAY, KeptUniverse
+from audiences.events.store.manifest import Generation, StoreManifest
 from audiences.events.store.replacing import calls_together, companions_together, seen_together
-from audiences.events.universe import Seen, Universe
+from audiences.events.universe import Seen
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the generations of a store say about identities: ``identities`` for each generation as its files have them,
-    base first, and ``identified``: all together (``SEEN``), without the rows that don't count any more.
-    """
-
-    identities: Sequence[pl.DataFrame]
-    identified: pl.DataFrame
-    companions: pl.DataFrame
-    calls: pl.DataFrame
-
-    def seen(self, as_of: pl.Expr) -> Seen:
-        """What was seen before an instant."""
-        companions = self.companions.filter(pl.col("first_seen") < as_of)
-        return Seen(
-            self.identified.filter(pl.col("first_seen") < as_of),
-            companions.select(
-                pl.col("identity").str.strip_prefix("profile_id:").alias("profile_id"),
-                "user_id",
-                "anonymous_id",
-                "first_seen",
-            ),
-            self.calls.filter(pl.col("timestamp") < as_of),
-        )
-
-
-def read_known(files: Files, manifest: StoreManifest) -> Known:
-    """Reads the tables of identities and calls."""
-    generations = manifest.generations
-    identities = [files.read(f"{one.name}/identities").select(list(IDENTITIES)) for one in generations]
-    return Known(
-        identities,
-        seen_together(files, generations, identities),
-        companions_together(files, generations),
-        calls_together(files, generations),
+def seen(files: Files, manifest: StoreManifest, as_of: pl.Expr) -> Seen:
+    """What the accepted events before an instant say about identities."""
+    identities = seen_together(files, manifest.generations)
+    companions = companions_together(files, manifest.generations)
+    return Seen(
+        identities.filter(pl.col("first_seen") < as_of),
+        companions.filter(pl.col("first_seen") < as_of).select(
+            pl.col("identity").str.strip_prefix("profile_id:").alias("profile_id"),
+            "user_id",
+            "anonymous_id",
+            "first_seen",
+        ),
+        calls_together(files, manifest.generations).filter(pl.col("timestamp") < as_of),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the profiles of a universe are.
-
-    ``moved``: ids of moved owners, and homes of rows that aren't theirs any more. ``places``: ``row`` of each profile
-    of the universe (UInt32), ``bucket`` (UInt32) and ``moved``; ``moved_rows``: how many rows are out of place.
-    """
-
-    moved: pl.Series
-    places: pl.DataFrame
-    moved_rows: int
-
-    def rows_of(self, bucket: int) -> pl.Series:
-        """The rows in the universe of those who are served from a bucket of the base, in order (UInt32)."""
-        return self.places.filter(~pl.col("moved") & (pl.col("bucket") == bucket)).get_column("row")
+def placed(files: Files, manifest: StoreManifest, kept: KeptUniverse) -> KeptUniverse:
+    """The same universe, with who has moved in a store, and what is away from its home."""
+    away = [AWAY.to_frame()]
+    moved = [pl.Series("id", dtype=pl.String)]
+    for generation in manifest.generations:
+        there = _with_rows(files, generation)
+        owner = kept.owners(there.get_column("identity")).profiles.alias("owner")
+        gone = there.with_columns(owner).filter(pl.col("owner") != pl.col("home"))
+        away.append(gone.with_columns(generation=pl.lit(generation.name)).select(list(AWAY)))
+        moved += [gone.get_column("owner").alias("id"), gone.get_column("home").alias("id")]
+        if generation is not manifest.base:
+            moved.append(owner.alias("id"))
+    return replace(kept, away=pl.concat(away), moved=pl.concat(moved).unique().sort())
 
 
-def make_layout(known: Known, universe: Universe, manifest: StoreManifest) -> Layout:
-    """Finds out who moved."""
-    owned = universe.owned.rename({"profile": "owner"})
-    base = known.identities[0].select("identity", "events", pl.coalesce("home", "identity").alias("home"))
-    found = base.filter(pl.col("events") > 0).join(owned, on="identity", how="left", maintain_order="left")
-    away = found.filter(pl.col("owner").is_not_null() & (pl.col("owner") != pl.col("home")))
-    later = [one.filter(pl.col("events") > 0).join(owned, on="identity") for one in known.identities[1:]]
-    ids = [away.get_column("owner"), away.get_column("home"), *(one.get_column("owner") for one in later)]
-    moved = pl.concat([one.alias("id") for one in ids]).unique().sort()
-    row = pl.int_range(universe.profiles.height, dtype=pl.UInt32, eager=True)
-    id_column = universe.profiles.get_column("id")
-    number = bucket_of(id_column, len(manifest.base.buckets))
-    is_moved = id_column.is_in(moved.implode()) if len(moved) else pl.zeros(len(row), dtype=pl.Boolean, eager=True)
-    places = pl.DataFrame({"row": row, "bucket": number, "moved": is_moved})
-    if not len(moved):
-        return Layout(moved, places, 0)
-    out = found.filter(pl.col("home").is_in(moved.implode())).get_column("events").sum()
-    return Layout(moved, places, int(out) + sum(generation.rows for generation in manifest.later))
+def _with_rows(files: Files, generation: Generation) -> pl.DataFrame:
+    """The identities that have rows: ``bucket``, ``code`` (its row there), ``identity``, ``home``."""
+    sizes = [bucket.identities for bucket in generation.buckets]
+    number = pl.Series("bucket", range(len(sizes)), dtype=pl.UInt32)
+    buckets = pl.DataFrame({"bucket": number, "size": pl.Series(sizes, dtype=pl.UInt32)}).select(
+        pl.col("bucket").repeat_by("size"), pl.int_ranges("size", dtype=pl.UInt32).alias("code")
+    )
+    every = files.mapped(f"{generation.name}/identities").select(list(IDENTITIES))
+    places = buckets.explode("bucket", "code", empty_as_null=False, keep_nulls=False)
+    home = pl.coalesce("home", "identity")
+    return every.hstack(places).filter(pl.col("events") > 0).select("bucket", "code", "identity", home.alias("home"))
+
+
+def out_of_place(manifest: StoreManifest, kept: KeptUniverse) -> int:
+    """About how many rows are not where they belong."""
+    homes = sum(bucket.homes for bucket in manifest.base.buckets)
+    each = manifest.base.rows / max(homes, 1)
+    return int(each * len(kept.moved)) + sum(generation.rows for generation in manifest.later)
+
+
+def instant(moment: object) -> pl.Expr:
+    """An instant to compare with."""
+    return pl.lit(moment).cast(INSTANT)

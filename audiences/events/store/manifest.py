@@ -20,6 +20,7 @@ FORMAT: Final = 3
 
 _FOLDER: Final = "manifests"
 _NAME: Final = re.compile(r"(\d{10})\.json")
+_OURS: Final = re.compile(r"(base|later|unfinished)-.+")
 
 
 class SourceFile(BaseModel):
@@ -34,6 +35,8 @@ class SourceFile(BaseModel):
     """Changes whenever the content does."""
     arrival: int = 0
     """Files of the same number were read together."""
+    generation: str = ""
+    """Which generation has its rows."""
 
 
 class Bucket(BaseModel):
@@ -46,6 +49,8 @@ class Bucket(BaseModel):
     last: int | None = None
     identities: int = 0
     """How many of the table of identities are in this bucket; they are in its order."""
+    homes: int = 0
+    """How many of the table of homes are in this bucket; they are in its order."""
 
 
 class RejectSample(BaseModel):
@@ -107,7 +112,7 @@ def _number(samples: Sequence[RejectSample], place: int) -> int:
 class Generation(BaseModel):
     """What one ingest added: a base (all there was), or rows that came later.
 
-    Files are in a folder of its name: ``bucket-N`` (and ``bucket-N-values``) for each bucket, ``identities``,
+    Files are in a folder of its name: those of each bucket that has rows (see ``base``), ``identities``, ``homes``,
     ``companions``, ``calls``, and ``index-N.arrow`` for each part of message ids; and where it replaces rows of the
     generations before it, what ``replacing`` says.
     """
@@ -219,7 +224,7 @@ def tidy(folder: Path, manifest: StoreManifest | None) -> None:
         return
     kept = {one.name for one in (manifest.base, *manifest.later)} if manifest else set()
     for entry in folder.iterdir():
-        if entry.is_dir() and entry.name != _FOLDER and entry.name not in kept:
+        if entry.is_dir() and _OURS.fullmatch(entry.name) and entry.name not in kept:
             shutil.rmtree(entry)
     names = folder / _FOLDER
     for entry in names.iterdir() if names.is_dir() else ():

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 import polars as pl
 
-from audiences.events.accounts import Dealing, every_account
-from audiences.events.instants import INSTANT
+from audiences.events.accounts import Dealing
 from audiences.events.lake import lake_tables, may_have_events
 from audiences.events.needs import EventNeeds
 from audiences.events.prepared import Statistics
-from audiences.events.profiles import ProfilesTable, read_accounts, read_profiles, read_suppressed
+from audiences.events.profiles import ProfilesTable, read_profiles, read_suppressed
 from audiences.events.rejects import Rejects
 from audiences.events.shelf import Shelf
-from audiences.events.store.build import Ingest, write_generation
-from audiences.events.store.compact import compact
+from audiences.events.store.account_tables import Accounts
+from audiences.events.store.affected import Affected
+from audiences.events.store.basis import Bases
+from audiences.events.store.bucket_rows import BucketReader
+from audiences.events.store.build import FindHomes, Ingest, write_generation
 from audiences.events.store.coverage import Coverage
+from audiences.events.store.crossing import Crossing
+from audiences.events.store.current import Before, Current, Made, current_universe, new_generations
 from audiences.events.store.files import Files
-from audiences.events.store.inputs import StoredInputs
-from audiences.events.store.layout import Layout, make_layout, read_known
+from audiences.events.store.homes import Homes
+from audiences.events.store.inputs import StoredInputs, StoreRows
+from audiences.events.store.keeping import Keeper
+from audiences.events.store.kept_homes import KeptHomes
 from audiences.events.store.limits import Limits
-from audiences.events.store.manifest import StoreManifest
+from audiences.events.store.manifest import Counts, StoreManifest
+from audiences.events.store.news import Since
 from audiences.events.store.pieces import Spill
 from audiences.events.store.refresh import Events, EventStore
-from audiences.events.store.rows import StoredRows
+from audiences.events.store.replacing import seen_together
 from audiences.events.tables import ParquetTable, Table
-from audiences.events.universe import Universe, make_universe
-
-_OUT_OF_PLACE: Final = 0.15  # of all rows
-_MOST_GENERATIONS: Final = 64
 
 Progress = Callable[[int, int], None]
 """Called with (rows done, rows in all) after each batch."""
@@ -54,10 +57,16 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the store is kept, and whether it may be written."""
+    """Where the store is kept, and whether it may be written.
+
+    ``keeps``: what is seen is to be kept for the next run; ``run_id``: of the state's newest run, from which this one
+    goes on (None: from nothing).
+    """
 
     folder: Path
     writable: bool = True
+    keeps: bool = False
+    run_id: str | None = None
 
 
 def prepare(
@@ -71,59 +80,11 @@ def prepare(
     place: Place | None = None,
 ) -> StoredInputs:
     """See ``Inputs.prepare``."""
-    limits = limits or Limits()
-    suppressed = read_suppressed(tables.suppressed)
-    profiles = read_profiles(tables.profiles, rejects)
-    folder = tempfile.TemporaryDirectory(prefix="audiences-") if _is_much(tables, limits, place) else None
-    temporary = None if folder is None else Path(folder.name)
-    try:
-        store = _kept(tables, needs, as_of, profiles, progress, limits, place)
-        if store is None:
-            store = _for_this_run(tables, needs, as_of, profiles, progress, limits, temporary)
-        store.manifest.counts.add_to(rejects, _where_now(store.manifest, tables))
-        known = read_known(store.files, store.manifest)
-        universe = make_universe(profiles, known.seen(pl.lit(as_of).cast(INSTANT)), suppressed)
-        layout = make_layout(known, universe, store.manifest)
-        if store.folder is not None and _is_scattered(layout, store.manifest, limits):
-            manifest = compact(store.files, store.folder, store.manifest, known, universe, limits)
-            store = replace(store, manifest=manifest)
-            known = read_known(store.files, store.manifest)
-            layout = make_layout(known, universe, store.manifest)
-    except BaseException:
-        if folder:
-            folder.cleanup()
-        raise
-    spill = Spill(temporary)
-    rows = StoredRows(store.files, store.manifest, known, universe, layout, needs, as_of, spill, limits.rows_in_bucket)
-
-    @cache
-    def accounts() -> pl.DataFrame:
-        table = None if tables.accounts is None else read_accounts(tables.accounts, rejects)
-        return every_account(table, universe.calls.filter(pl.col("type") == "group"), universe.profiles)
-
-    return StoredInputs(
-        universe.profiles,
-        rejects,
-        _statistics(store, universe),
-        needs=needs,
-        rows=rows,
-        accounts=accounts,
-        close=folder.cleanup if folder else _nothing,
-        dealing=Dealing(
-            Shelf(temporary), _weights(universe, known.identified), limits.rows_in_bucket, limits.most_parts
-        ),
-        note=store.note,
-    )
+    return _Preparation(tables, needs, as_of, rejects, progress or _no_progress, limits or Limits(), place).inputs()
 
 
-def _where_now(manifest: StoreManifest, tables: Tables) -> dict[str, str]:
-    """Where files are now, by where they were when they were read: a project may have moved."""
-    paths = {table.name: table.path for table in tables.events if isinstance(table, ParquetTable)}
-    return {file.path: paths.get(file.name, file.path) for file in manifest.files}
-
-
-def _nothing() -> None:
-    """There is no folder to remove."""
+def _no_progress(done: int, total: int) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,106 +94,240 @@ class _Store:
     size: int  # bytes of the inputs
     sources: int  # files of the inputs
     note: str = ""
-    folder: Path | None = None  # where it is kept, if it may be written
+    is_kept: bool = False  # and may be written
 
 
-def _is_scattered(layout: Layout, manifest: StoreManifest, limits: Limits) -> bool:
-    """Whether so much is out of place that putting the store in order costs less than reading it as it is."""
-    rows = manifest.base.rows + sum(generation.rows for generation in manifest.later)
-    out_of_place = max(_OUT_OF_PLACE * rows, limits.rows_in_bucket / 10)
-    return layout.moved_rows > out_of_place or len(manifest.later) > _MOST_GENERATIONS
+@dataclass(frozen=True)
+class _Preparation:
+    tables: Tables
+    needs: EventNeeds
+    as_of: datetime
+    rejects: Rejects
+    progress: Progress
+    limits: Limits
+    place: Place | None
+
+    def inputs(self) -> StoredInputs:
+        folder = tempfile.TemporaryDirectory(prefix="audiences-") if self._is_much else None
+        temporary = None if folder is None else Path(folder.name)
+        close = folder.cleanup if folder else _nothing
+        try:
+            return self._inputs(temporary, close)
+        except BaseException:
+            close()
+            raise
+
+    def _inputs(self, temporary: Path | None, close: Callable[[], None]) -> StoredInputs:
+        store = self._kept() or self._for_this_run(temporary)
+        store.manifest.counts.add_to(self.rejects, _where_now(store.manifest, self.tables))
+        current = self._current(store, temporary)
+        self._profile_counts.add_to(self.rejects, {})
+        accounts = self._accounts(store, current)
+        reader = BucketReader(store.files, store.manifest, self.needs, self.as_of)
+        dealing = Dealing(
+            Shelf(temporary),
+            lambda: _weights(store.files, store.manifest, current),
+            self.limits.rows_in_bucket,
+            self.limits.most_parts,
+        )
+        inputs = StoredInputs(
+            lambda: current.kept.whole(),
+            self.rejects,
+            _statistics(store, current),
+            needs=self.needs,
+            rows=StoreRows(reader, current.kept, self.limits.rows_in_bucket),
+            accounts=lambda: accounts.rows,
+            close=close,
+            dealing=dealing,
+            note=store.note,
+        )
+        inputs.affected = self._affected(store, current, accounts)
+        inputs.keeper = self._keeper(store, current, accounts)
+        return inputs
+
+    # ── the tables beside the events ────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def _before(self) -> Before | None:
+        """What the newest run left, if it can be told."""
+        if self.place is None or not self.place.keeps or self.place.run_id is None:
+            return None
+        bases = Bases(self.place.folder)
+        basis = bases.load(self.place.run_id)
+        return None if basis is None else Before(bases, basis)
+
+    @cached_property
+    def _table(self) -> str:
+        """Fingerprint of the tables of profiles and suppressed identifiers."""
+        return _fingerprint([*self.tables.profiles, *self.tables.suppressed])
+
+    @property
+    def _same_tables(self) -> bool:
+        return self._before is not None and self._before.basis.profiles == self._table
+
+    @cached_property
+    def _profiles(self) -> ProfilesTable:
+        return read_profiles(self.tables.profiles, self._own_rejects)
+
+    @cached_property
+    def _own_rejects(self) -> Rejects:
+        return Rejects()
+
+    @property
+    def _profile_counts(self) -> Counts:
+        """What was rejected of the table of profiles, now or when it was read."""
+        if "_profiles" in self.__dict__ or self._before is None:
+            return Counts.of(0, 0, 0, self._own_rejects)
+        return self._before.basis.rejects
+
+    def _homes(self, buckets: int) -> Homes:
+        return Homes(self._profiles.named_identifiers(), buckets)
+
+    @cached_property
+    def _homes_of_few(self) -> FindHomes:
+        if self._before is None or not self._same_tables:
+            return self._homes
+        kept = self._before.universe()
+        return lambda buckets: KeptHomes(kept, buckets)
+
+    def _current(self, store: _Store, temporary: Path | None) -> Current:
+        kept = store.is_kept and self.place is not None and self.place.keeps
+        made = Made(Bases(self.place.folder).files(), Bases.new_folder()) if kept and self.place else None
+        return current_universe(
+            store.files,
+            store.manifest,
+            self.as_of,
+            profiles=lambda: self._profiles,
+            suppressed=read_suppressed(self.tables.suppressed),
+            before=self._before if kept else None,
+            same_tables=self._same_tables,
+            made=made or Made(Files(temporary)),
+        )
+
+    def _accounts(self, store: _Store, current: Current) -> Accounts:
+        before = self._before if current.news is not None else None
+        return Accounts(
+            store.files,
+            store.manifest,
+            self.as_of,
+            self.tables.accounts,
+            _fingerprint(self.tables.accounts or []),
+            current,
+            before,
+            None if before is None else self._since(store, before),
+            self.rejects,
+        )
+
+    def _since(self, store: _Store, before: Before) -> Since:
+        new = new_generations(store.manifest, before.basis.files) or ()
+        return Since(store.files, store.manifest, new, before.basis.as_of, self.as_of)
+
+    def _affected(self, store: _Store, current: Current, accounts: Accounts) -> Affected | None:
+        if self._before is None or current.news is None:
+            return None
+        crossing = Crossing(store.files, store.manifest, current.kept)
+        return Affected(self._before, current.kept, current.news, crossing, lambda: accounts.changes)
+
+    def _keeper(self, store: _Store, current: Current, accounts: Accounts) -> Keeper | None:
+        if self.place is None or not store.is_kept or not self.place.keeps:
+            return None
+        return Keeper(
+            folder=self.place.folder,
+            files=store.files,
+            manifest=store.manifest,
+            current=current,
+            before=self._before,
+            accounts=accounts,
+            as_of=self.as_of,
+            profiles=self._table,
+            rejects=self._profile_counts,
+            limits=self.limits,
+        )
+
+    # ── the store of events ─────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _is_much(self) -> bool:
+        """Whether what is put down for this run only is put into files."""
+        return sum(table.rows for table in self.tables.events) > self.limits.rows_in_memory
+
+    def _kept(self) -> _Store | None:
+        """The store that is kept, up to date; ``None`` where there can be none, or it must not be written."""
+        files = [table for table in self.tables.events if isinstance(table, ParquetTable)]
+        if self.place is None or len(files) < len(self.tables.events):
+            return None
+        is_lake = any(table.lake_place is not None for table in files)
+
+        def open_tables(some: Sequence[ParquetTable], coverage: Coverage) -> Sequence[Table]:
+            return lake_tables(some, coverage.needs(), datetime.max.replace(tzinfo=UTC))
+
+        def is_due(table: ParquetTable) -> bool:
+            day = table.lake_place.day if table.lake_place else None
+            return may_have_events(day, self.as_of, self.tables.max_clock_skew)
+
+        few: FindHomes = lambda buckets: self._homes_of_few(buckets)  # noqa: E731
+        events = Events(files, is_due, open_tables, self._homes, few, is_lake, self.progress)
+        store = EventStore(self.place.folder, self.limits)
+        coverage = Coverage.of(self.needs, is_lake=is_lake)
+        if self.place.writable:
+            refreshed = store.refresh(events, coverage)
+            return _of_manifest(store.files, refreshed.manifest, refreshed.note, is_kept=True)
+        manifest = store.up_to_date(events, coverage)
+        return None if manifest is None else _of_manifest(store.files, manifest)
+
+    def _for_this_run(self, folder: Path | None) -> _Store:
+        events = lake_tables(self.tables.events, self.needs, self.as_of, self.tables.max_clock_skew)
+        total = sum(table.rows for table in events)
+        files, cut = Files(folder), self.limits.cut(total)
+        ingest = Ingest(events, self.needs, self._homes, cut, count=lambda done: self.progress(done, total))
+        base, counts = write_generation(files, "base", Spill(folder), ingest)
+        coverage = Coverage.of(self.needs, is_lake=False)
+        return _Store(
+            files,
+            StoreManifest(coverage=coverage, base=base, counts=counts),
+            sum(table.size for table in events),
+            sum(table.files for table in events),
+        )
 
 
-def _is_much(tables: Tables, limits: Limits, place: Place | None) -> bool:
-    """Whether what is put down for this run only is put into files."""
-    return sum(table.rows for table in tables.events) > limits.rows_in_memory
+def _nothing() -> None:
+    """There is no folder to remove."""
 
 
-def _kept(
-    tables: Tables,
-    needs: EventNeeds,
-    as_of: datetime,
-    profiles: ProfilesTable,
-    progress: Progress | None,
-    limits: Limits,
-    place: Place | None,
-) -> _Store | None:
-    """The store that is kept, up to date; ``None`` where there can be none, or it must not be written."""
-    files = [table for table in tables.events if isinstance(table, ParquetTable)]
-    if place is None or len(files) < len(tables.events):
-        return None
-    is_lake = any(table.lake_place is not None for table in files)
-
-    def open_tables(some: Sequence[ParquetTable], coverage: Coverage) -> Sequence[Table]:
-        return lake_tables(some, coverage.needs(), datetime.max.replace(tzinfo=UTC))
-
-    def is_due(table: ParquetTable) -> bool:
-        day = table.lake_place.day if table.lake_place else None
-        return may_have_events(day, as_of, tables.max_clock_skew)
-
-    events = Events(files, is_due, open_tables, profiles.identifiers, is_lake, progress or _no_progress)
-    store = EventStore(place.folder, limits)
-    coverage = Coverage.of(needs, is_lake=is_lake)
-    if place.writable:
-        refreshed = store.refresh(events, coverage)
-        return replace(_of_manifest(store.files, refreshed.manifest, refreshed.note), folder=place.folder)
-    manifest = store.up_to_date(events, coverage)
-    return None if manifest is None else _of_manifest(store.files, manifest)
+def _fingerprint(tables: Sequence[Table]) -> str:
+    digest = hashlib.sha256()
+    for table in tables:
+        digest.update(f"{table.fingerprint()}\n".encode())
+    return digest.hexdigest()
 
 
-def _of_manifest(files: Files, manifest: StoreManifest, note: str = "") -> _Store:
-    return _Store(files, manifest, sum(file.size for file in manifest.files), len(manifest.files), note)
+def _where_now(manifest: StoreManifest, tables: Tables) -> dict[str, str]:
+    """Where files are now, by where they were when they were read: a project may have moved."""
+    paths = {table.name: table.path for table in tables.events if isinstance(table, ParquetTable)}
+    return {file.path: paths.get(file.name, file.path) for file in manifest.files}
 
 
-def _no_progress(done: int, total: int) -> None:
-    """Nobody watches."""
+def _of_manifest(files: Files, manifest: StoreManifest, note: str = "", *, is_kept: bool = False) -> _Store:
+    size = sum(file.size for file in manifest.files)
+    return _Store(files, manifest, size, len(manifest.files), note, is_kept)
 
 
-def _for_this_run(
-    tables: Tables,
-    needs: EventNeeds,
-    as_of: datetime,
-    profiles: ProfilesTable,
-    progress: Progress | None,
-    limits: Limits,
-    folder: Path | None,
-) -> _Store:
-    events = lake_tables(tables.events, needs, as_of, tables.max_clock_skew)
-    total = sum(table.rows for table in events)
-    files, cut = Files(folder), limits.cut(total)
-
-    def count(done: int) -> None:
-        if progress:
-            progress(done, total)
-
-    ingest = Ingest(events, needs, profiles.identifiers, cut, count=count)
-    base, counts = write_generation(files, "base", Spill(folder), ingest)
-    coverage = Coverage.of(needs, is_lake=False)
-    return _Store(
-        files,
-        StoreManifest(coverage=coverage, base=base, counts=counts),
-        sum(table.size for table in events),
-        sum(table.files for table in events),
-    )
-
-
-def _statistics(store: _Store, universe: Universe) -> Statistics:
+def _statistics(store: _Store, current: Current) -> Statistics:
     counts = store.manifest.counts
     return Statistics(
         rows_read=counts.read,
         rows_accepted=counts.accepted,
         duplicates=counts.duplicates,
-        identifier_conflicts=universe.conflicts,
+        identifier_conflicts=current.kept.conflicts,
         bytes_read=store.size,
         files=store.sources,
     )
 
 
-def _weights(universe: Universe, identities: pl.DataFrame) -> pl.Series:
+def _weights(files: Files, manifest: StoreManifest, current: Current) -> pl.Series:
     """How many needed events each profile has, by row of the universe (Int64)."""
-    every = identities.select("identity", "events").filter(pl.col("events") > 0)
-    owners = universe.owners
-    events = every.join(owners, on="identity").group_by("owner").agg(pl.col("events").cast(pl.Int64).sum())
-    rows = pl.DataFrame({"owner": pl.int_range(universe.profiles.height, dtype=pl.UInt32, eager=True)})
-    counted = rows.join(events, on="owner", how="left", maintain_order="left").get_column("events")
-    return counted.fill_null(0)
+    every = seen_together(files, manifest.generations).filter(pl.col("events") > 0)
+    owner = current.kept.owners(every.get_column("identity")).profiles
+    events = every.select(id=owner, events=pl.col("events").cast(pl.Int64)).group_by("id").sum()
+    counted = current.kept.whole().select("id").join(events, on="id", how="left", maintain_order="left")
+    return counted.get_column("events").fill_null(0)

@@ -114,7 +114,7 @@ class Reading:
         for table, first, end in zip(self._tables, self._firsts, self._firsts[1:], strict=False):
             here = places.filter((places >= first) & (places < end)) - first
             for start, rows in _spans(here):
-                for batch in _batches(table, self._needs, Rejects(), start, rows):
+                for batch in _batches(table, self._needs, Rejects(samples=0), start, rows):
                     wanted = batch.rows.get_column("row").is_in(here.implode())
                     if wanted.any():
                         texts = batch.texts(wanted).with_columns(place=(pl.col("row") + first).cast(pl.UInt64))

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import polars as pl
+from typing import Final
 
 from audiences.errors import AudiencesError, StateError
 from audiences.events.lake_places import lake_place
 from audiences.events.store.arrivals import Arrival, Arrivals
-from audiences.events.store.build import Ingest, write_generation
+from audiences.events.store.build import FindHomes, Ingest, write_generation
 from audiences.events.store.coverage import Coverage
 from audiences.events.store.deciding import Stored
 from audiences.events.store.files import Files
@@ -22,21 +21,26 @@ from audiences.events.store.reading import Cut
 from audiences.events.store.working import working
 from audiences.events.tables import ParquetTable, Table
 
+_FEW: Final = 500_000
+"""For so many rows, who owns them is looked up in the universe that was kept."""
+
 Open = Callable[[Sequence[ParquetTable], Coverage], Sequence[Table]]
 """Files as the tables that they are read as, for what is to be held of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The events as they are now. ``identifiers`` of the table of profiles say where rows are put.
+    """The events as they are now.
 
     ``is_due`` says whether a file is needed yet: it may only have events that happen after the instant of the run.
+    ``homes`` say where rows are put, ``homes_of_few`` the same where there are few of them.
     """
 
     tables: Sequence[ParquetTable]
     is_due: Callable[[ParquetTable], bool]
     open: Open
-    identifiers: pl.DataFrame
+    homes: FindHomes
+    homes_of_few: FindHomes
     is_lake: bool
     count: Callable[[int, int], None]  # rows done, rows in all
 
@@ -75,25 +79,35 @@ class EventStore:
         if known is None:
             note = f"All events were read again: the store of events was not usable, {problem}." if problem else ""
             return Refreshed(self._rebuild(events, coverage, due), note)
-        reason = _reason(known, coverage, found, events)
+        reason, note = _reason(known, found, events), ""
         held = {file.name for file in known.files}
         new = [table for table in due if table.name not in held]
-        if not reason and not new:
-            return Refreshed(known)
-        if not reason:
-            return Refreshed(self._append(known, events, new))
+        lacking = known.coverage.lacks(coverage)
+        if lacking and not reason:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            note = f"All events were read again: definitions use {lacking[0]}{more}, which was not needed before."
+            old = [table for table in events.tables if table.name in held]
+            known = self._rebuild(events, self._wider(known, coverage, events, due), old)
+        if reason:
+            wider = self._wider(known, coverage, events, due)
+            return Refreshed(self._rebuild(events, wider, due), f"All events were read again: {reason}.")
+        return Refreshed(self._append(known, events, new) if new else known, note)
+
+    @staticmethod
+    def _wider(known: StoreManifest, coverage: Coverage, events: Events, due: Sequence[ParquetTable]) -> Coverage:
+        """What is to be held from now on: also what was before, unless that is in the way."""
         wider = known.coverage.union(coverage)
         try:
             events.open(due, wider)
-        except AudiencesError:  # what nobody asks for any more must not be in the way
-            wider = coverage
-        return Refreshed(self._rebuild(events, wider, due), f"All events were read again: {reason}.")
+        except AudiencesError:  # nobody asks for it any more
+            return coverage
+        return wider
 
     def up_to_date(self, events: Events, coverage: Coverage) -> StoreManifest | None:
         """The store as it is, if there is nothing to be done about it. Nothing is written."""
         known, _ = newest(self._folder)
         found = [_source_file(table) for table in events.tables]
-        if known is None or _reason(known, coverage, found, events):
+        if known is None or known.coverage.lacks(coverage) or _reason(known, found, events):
             return None
         held = {file.name for file in known.files}
         return None if any(table.name not in held and events.is_due(table) for table in events.tables) else known
@@ -104,11 +118,11 @@ class EventStore:
         total = sum(table.rows for table in tables)
         cut = self._limits.cut(total)
         ingest = Ingest(
-            tables, coverage.needs(), events.identifiers, cut, kept=True, count=lambda done: events.count(done, total)
+            tables, coverage.needs(), events.homes, cut, kept=True, count=lambda done: events.count(done, total)
         )
         with working(self._folder, in_memory=cut.buckets == 1) as spill:
             base, counts = write_generation(self.files, name, spill, ingest)
-        files = tuple(_source_file(table) for table in due)
+        files = tuple(_source_file(table, name) for table in due)
         manifest = StoreManifest(coverage=coverage, files=files, arrivals=(total,), base=base, counts=counts)
         return commit(self._folder, manifest)
 
@@ -122,7 +136,7 @@ class EventStore:
         ingest = Ingest(
             tables,
             known.coverage.needs(),
-            events.identifiers,
+            events.homes_of_few if total <= _FEW else events.homes,
             cut,
             stored=Stored(self._folder, known.generations, _arrivals(known, events)),
             kept=True,
@@ -131,7 +145,7 @@ class EventStore:
         with working(self._folder, in_memory=cut.buckets == 1) as spill:
             later, counts = write_generation(self.files, name, spill, ingest)
         update = {
-            "files": (*known.files, *(_source_file(table, len(known.arrivals)) for table in new)),
+            "files": (*known.files, *(_source_file(table, name, len(known.arrivals)) for table in new)),
             "arrivals": (*known.arrivals, total),
             "later": (*known.later, later),
             "counts": known.counts.plus(counts),
@@ -139,8 +153,15 @@ class EventStore:
         return commit(self._folder, known.model_copy(update=update))
 
 
-def _source_file(table: ParquetTable, arrival: int = 0) -> SourceFile:
-    return SourceFile(name=table.name, path=table.path, size=table.size, version=table.fingerprint(), arrival=arrival)
+def _source_file(table: ParquetTable, generation: str = "", arrival: int = 0) -> SourceFile:
+    return SourceFile(
+        name=table.name,
+        path=table.path,
+        size=table.size,
+        version=table.fingerprint(),
+        generation=generation,
+        arrival=arrival,
+    )
 
 
 def _arrivals(known: StoreManifest, events: Events) -> Arrivals:
@@ -154,12 +175,8 @@ def _arrivals(known: StoreManifest, events: Events) -> Arrivals:
     return Arrivals(arrivals, known.coverage.needs())
 
 
-def _reason(known: StoreManifest, coverage: Coverage, found: Sequence[SourceFile], events: Events) -> str:
+def _reason(known: StoreManifest, found: Sequence[SourceFile], events: Events) -> str:
     """Why rows can't just be added; nothing if they can."""
-    lacking = known.coverage.lacks(coverage)
-    if lacking:
-        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        return f"definitions use {lacking[0]}{more}, which was not needed before"
     now = {file.name: file.version for file in found}
     for file in known.files:
         if file.name not in now:

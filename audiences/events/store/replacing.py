@@ -43,15 +43,15 @@ _KEY: Final = ("identity", "user_id", "anonymous_id")
 # ── what the generations say together ───────────────────────────────────────────────────────────────────────
 
 
-def seen_together(files: Files, generations: Sequence[Generation], identities: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """``SEEN`` of all generations; ``identities`` are their tables."""
+def seen_together(files: Files, generations: Sequence[Generation]) -> pl.DataFrame:
+    """``SEEN`` of all generations."""
     found: list[pl.DataFrame] = []
-    for generation, one in zip(generations, identities, strict=True):
+    for generation in generations:
         if generation.replaced:
-            amended = files.read(f"{generation.name}/amended")
+            amended = files.mapped(f"{generation.name}/amended")
             together = _seen(found).join(amended, on="identity", how="anti", maintain_order="left")
             found = [together, amended.drop_nulls("first_seen")]
-        found.append(one.select(list(SEEN)))
+        found.append(files.mapped(f"{generation.name}/identities").select(list(SEEN)))
     return _seen(found)
 
 
@@ -67,10 +67,10 @@ def companions_together(files: Files, generations: Sequence[Generation]) -> pl.D
     found: list[pl.DataFrame] = []
     for generation in generations:
         if generation.replaced:
-            gone = files.read(f"{generation.name}/amended").select("identity")
+            gone = files.mapped(f"{generation.name}/amended").select("identity")
             found = [one.join(gone, on="identity", how="anti", maintain_order="left") for one in found]
-            found.append(files.read(f"{generation.name}/amended-companions"))
-        found.append(files.read(f"{generation.name}/companions"))
+            found.append(files.mapped(f"{generation.name}/amended-companions"))
+        found.append(files.mapped(f"{generation.name}/companions"))
     if len(found) == 1:
         return found[0]
     return _companions(pl.concat([COMPANIONS.to_frame(), *found]))
@@ -85,9 +85,9 @@ def calls_together(files: Files, generations: Sequence[Generation]) -> pl.DataFr
     found: list[pl.DataFrame] = []
     for generation in generations:
         if generation.replaced:
-            gone = files.read(f"{generation.name}/replaced").select("message_id")
+            gone = files.mapped(f"{generation.name}/replaced").select("message_id")
             found = [one.join(gone, on="message_id", how="anti", maintain_order="left") for one in found]
-        found.append(files.read(f"{generation.name}/calls"))
+        found.append(files.mapped(f"{generation.name}/calls"))
     return pl.concat(found)
 
 
@@ -95,23 +95,16 @@ class Replaced:
     """Which rows of the files of a store don't count any more."""
 
     def __init__(self, files: Files, generations: Sequence[Generation]) -> None:
-        tables = [files.read(f"{one.name}/replaced") for one in generations if one.replaced]
+        tables = [files.mapped(f"{one.name}/replaced") for one in generations if one.replaced]
         every = pl.concat([REPLACED.to_frame(), *tables]).drop_nulls("row")
         self._rows = {
             (str(key[0]), int(key[1])): part.get_column("row").sort()
             for key, part in every.group_by("generation", "bucket")
         }
 
-    def without(self, rows: pl.LazyFrame, generation: str, bucket: int) -> pl.LazyFrame:
-        """The rows of a bucket's file that count, of all of them."""
-        if (generation, bucket) not in self._rows:
-            return rows
-        return self.numbered(rows, generation, bucket).drop("row")
-
-    def numbered(self, rows: pl.LazyFrame, generation: str, bucket: int) -> pl.LazyFrame:
-        """The rows of a bucket's file that count, of all of them, and which ``row`` each is (UInt32)."""
-        gone = self._rows.get((generation, bucket), pl.Series([], dtype=pl.UInt32))
-        return rows.with_row_index("row").filter(~pl.col("row").is_in(gone.implode()))
+    def of(self, generation: str, bucket: int) -> pl.Series | None:
+        """The rows of a bucket's file that don't count (UInt32, sorted); None if all do."""
+        return self._rows.get((generation, bucket))
 
 
 # ── what is written ─────────────────────────────────────────────────────────────────────────────────────────
@@ -131,9 +124,8 @@ def write_replaced(files: Files, name: str, stored: Stored, decided: Decided) ->
     replaced = pl.concat([found, elsewhere.with_columns(nowhere).select(list(REPLACED))])
     files.write(f"{name}/replaced", replaced.sort("message_id"))
 
-    tables = [files.read(f"{one.name}/identities") for one in generations]
     identities = gone.select(pl.col("identity").unique().sort())
-    seen = identities.join(seen_together(files, generations, tables), on="identity", how="left", maintain_order="left")
+    seen = identities.join(seen_together(files, generations), on="identity", how="left", maintain_order="left")
     companions = companions_together(files, generations).join(identities, on="identity", how="semi")
     fewer = found.group_by("identity").agg(pl.len().cast(pl.UInt32).alias("fewer"))
     seen = seen.join(fewer, on="identity", how="left", maintain_order="left").select(
@@ -158,20 +150,21 @@ def _found(files: Files, generations: Sequence[Generation], gone: pl.DataFrame) 
     known = Replaced(files, generations)
     who, ids = (gone.get_column(name).unique() for name in ("identity", "message_id"))
     for generation in generations:
-        identities = files.read(f"{generation.name}/identities").get_column("identity")
+        identities = files.mapped(f"{generation.name}/identities").get_column("identity")
         places = identities.is_in(who.implode()).arg_true()
         for number, (first, end) in enumerate(zip(generation.offsets, generation.offsets[1:], strict=False)):
             here = places.filter((places >= first) & (places < end)) - first
             if here.is_empty() or not generation.buckets[number].rows:
                 continue
-            rows = files.scan(f"{generation.name}/bucket-{number:03}").select("identity", "message_id")
-            found = (
-                known.numbered(rows, generation.name, number)
-                .filter(
-                    pl.col("identity").is_in(here.cast(pl.UInt32).implode()) & pl.col("message_id").is_in(ids.implode())
-                )
-                .collect()
-            )
+            title = f"{generation.name}/bucket-{number:03}"
+            rows = files.mapped(title).select("identity").with_row_index("row")
+            rows = rows.filter(pl.col("identity").is_in(here.cast(pl.UInt32).implode()))
+            without = known.of(generation.name, number)
+            if without is not None:
+                rows = rows.filter(~pl.col("row").is_in(without.implode()))
+            texts = files.scan_apart(f"{title}-texts").select("message_id").collect().get_column("message_id")
+            message_id = texts.gather(rows.get_column("row")).alias("message_id")
+            found = rows.with_columns(message_id).filter(message_id.is_in(ids.implode()))
             yield found.select(
                 "message_id",
                 identities.gather(found.get_column("identity") + first),

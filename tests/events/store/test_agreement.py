@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,7 @@ def history(draw: Choices) -> History:
     return History([step(draw.part(STEP_SIZE), number) for number in range(2 + draw.place(3))], limits)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**40))
 def test_a_store_never_shows(seed: int) -> None:

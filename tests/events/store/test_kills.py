@@ -61,6 +61,7 @@ def ingest(folder: Path) -> None:
     from_store(folder, WANTED, limits=TINY).close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["first", "append", "rebuild"])
 def test_killed_at_every_step(tmp_path: Path, what: str) -> None:
     steps = 0

@@ -239,17 +239,17 @@ def test_a_data_lake(tmp_path: Path, read: list[str]) -> None:
 def test_what_is_scattered_is_put_in_order_without_reading_files(tmp_path: Path, read: list[str]) -> None:
     rows = [bought(f"m{number}", f"u{number % 9}", hours=number % 4) for number in range(40)]
     write(tmp_path, "a", *rows)
-    from_store(tmp_path, WANTED, limits=TINY).close()
+    from_store(tmp_path, WANTED, limits=TINY, run=1).close()
     write(tmp_path, "b", *[row | {"message_id": f"b{number}"} for number, row in enumerate(rows)])
     read.clear()
-    from_store(tmp_path, WANTED, limits=TINY, profiles=PROFILES).close()
+    from_store(tmp_path, WANTED, limits=TINY, profiles=PROFILES, run=2).close()
     assert read == ["b"]
     (base,) = (tmp_path / "store").glob("base-*3")
-    assert len(list(base.glob("bucket-*-values.parquet"))) > 5
+    assert len(list(base.glob("bucket-*-values.arrow"))) > 5
     assert not list((base.parent).glob("later-*3"))
     write(tmp_path, "c", *[row | {"received_at": AS_OF + HOUR} for row in rows[::3]], bought("c"))
     read.clear()
-    with from_store(tmp_path, WANTED, limits=TINY, profiles=PROFILES) as inputs:
+    with from_store(tmp_path, WANTED, limits=TINY, profiles=PROFILES, run=3) as inputs:
         assert (inputs.note, inputs.statistics.duplicates) == ("", 14)
     assert read == ["c"], "the index knows the ids of both files"
     assert assert_same(tmp_path, limits=TINY, profiles=PROFILES) == ""

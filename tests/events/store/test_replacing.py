@@ -58,7 +58,7 @@ def arrive(folder: Path, *files: Sequence[Row], limits: Limits | None = None) ->
     for number, file in enumerate(files):
         write(folder, f"f{number}", *file)
         rows += file
-        stored = from_store(folder, WANTED, limits=limits)
+        stored = from_store(folder, WANTED, limits=limits, run=number + 1)
         assert stored.note == ""
         found = outcome(stored)
         assert found == outcome(read_afresh(folder, WANTED))
@@ -218,6 +218,8 @@ def test_replaced_again_and_again_and_put_in_order(tmp_path: Path) -> None:
         for age in range(6)
     ]
     arrive(tmp_path, known, *later, limits=limits)
+    write(tmp_path, "last", row("m29", "u9", received_at=AS_OF - 9 * HOUR))
+    from_store(tmp_path, WANTED, limits=limits).close()
     assert sum(replaced(tmp_path)) > 0
     assert any((tmp_path / "store").glob("base-*[2-9]")), "it was put in order on the way"
 
