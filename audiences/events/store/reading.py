@@ -131,33 +131,31 @@ class Reading:
         return pl.concat(found)
 
     def _frames(self, batch: Accepted, first: int) -> dict[str, pl.DataFrame]:
+        place = (pl.col("row") + first).alias("place")
         events = batch.rows.get_column("event").cast(pl.Enum(sorted(self._needs.events)), strict=False)
         is_needed = events.is_not_null()
         is_call = batch.rows.get_column("type").is_in(["identify", "group"])
         without_id = batch.rows.get_column("message_id").is_null()
         told = is_call | (without_id & is_needed)
         texts = batch.texts(told).select(
-            "row", "traits", content=pl.when(pl.col("message_id").is_null()).then(content())
+            place, "traits", content=pl.when(pl.col("message_id").is_null()).then(content())
         )
-        rows = batch.rows.with_columns(events, (pl.col("row") + first).alias("place"))
-        with_texts = rows.filter(told).hstack(texts.drop("row"))
-        needed = rows.filter(is_needed)
-        if not (without_id & is_needed).any():
-            needed = needed.with_columns(content=pl.lit(None, dtype=pl.String))
+        calls = batch.rows.filter(told).hstack(texts).filter(is_call.filter(told)).select(CALL)
+        needed = batch.rows.select(place, events, *ROW[1:2], *ROW[3:-1], "profile_id").filter(is_needed)
+        needed = needed.with_columns(_untold(needed)).drop("profile_id")
+        if (without_id & is_needed).any():
+            needed = needed.join(texts.select("place", "content"), on="place", how="left", maintain_order="left")
         else:
-            needed = needed.join(texts.select("row", "content"), on="row", how="left", maintain_order="left")
+            needed = needed.with_columns(content=pl.lit(None, dtype=pl.String))
         values = batch.values(self._needs, is_needed).filter(is_needed)
+        others = batch.rows.select(place, *OTHER[1:], "profile_id").filter(~is_needed)
         named = pl.col("profile_id").is_not_null()
-        others = rows.filter(~is_needed).with_columns(
-            pl.when(named).then("user_id").alias("user_id"), pl.when(named).then("anonymous_id").alias("anonymous_id")
-        )
+        ids = [pl.when(named).then(name).alias(name) for name in ("user_id", "anonymous_id")]
         return {
-            "rows": needed.select(ROW)
-            .with_columns(_untold(needed))
-            .hstack([keepable(column) for column in values.get_columns()]),
-            "others": others.select(OTHER),
-            "calls": with_texts.filter(is_call.filter(told)).select(CALL),
-            "keys": keys_of(batch, first),
+            "rows": needed.select(ROW).hstack([keepable(column) for column in values.get_columns()]),
+            "others": others.with_columns(ids).drop("profile_id"),
+            "calls": calls,
+            "keys": keys_of(batch, first, self._needs),
         }
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import naive_inputs
 from audiences.events import Limits
-from audiences.events.store import reading
+from audiences.events.store import homes, reading
 from audiences.events.store.manifest import newest
 from event_stores import TINY, from_store, outcome, read_afresh
 from event_tables import AS_OF, needs, table
@@ -222,6 +222,34 @@ def test_replaced_again_and_again_and_put_in_order(tmp_path: Path) -> None:
     from_store(tmp_path, WANTED, limits=limits).close()
     assert sum(replaced(tmp_path)) > 0
     assert any((tmp_path / "store").glob("base-*[2-9]")), "it was put in order on the way"
+
+
+@pytest.mark.parametrize("limits", [None, TINY])
+def test_people_whose_hashes_are_the_same(
+    tmp_path: Path, limits: Limits | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = homes.hashes_of
+
+    def colliding(identity: pl.Series) -> pl.DataFrame:
+        found = original(identity)
+        other = original(pl.Series(["user_id:u2"]))["hash"][0]
+        same = pl.lit(identity.is_in(["user_id:u1", "user_id:u3", "user_id:held"]))
+        return found.with_columns(pl.when(same).then(pl.lit(other, pl.UInt64)).otherwise("hash").alias("hash"))
+
+    monkeypatch.setattr(homes, "hashes_of", colliding)
+    rows = [row(f"m{number}", f"u{number % 5}", number % 7 + 1) for number in range(30)]
+    found = arrive(tmp_path, rows, [row("m3", "u1", received_at=AS_OF - HOUR), row("new", "u3")], limits=limits)
+    assert len(found["events"]) == 31
+    people = pl.DataFrame(
+        {"profile_id": ["p"], "external_ids": [[{"type": "user_id", "value": one} for one in ("held", "u1")]]}
+    )
+    write(tmp_path, "held", row("held", "held"))
+    for store in ("store", "another"):
+        (tmp_path / "store").rename(tmp_path / store)
+        stored = outcome(from_store(tmp_path, WANTED, profiles=people, limits=limits))
+        monkeypatch.undo()
+        assert stored == outcome(read_afresh(tmp_path, WANTED, profiles=people))
+        monkeypatch.setattr(homes, "hashes_of", colliding)
 
 
 # ── in any order ────────────────────────────────────────────────────────────────────────────────────────────
