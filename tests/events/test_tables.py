@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 from audiences.errors import InputError
 from audiences.events import tables
-from audiences.events.tables import Table, open_tables
+from audiences.events.tables import Source, Table, open_tables
 
 ROWS = pl.DataFrame({"number": range(1_000), "text": [f"t{number % 7}" for number in range(1_000)]})
 
@@ -25,7 +25,8 @@ def table(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if kind != "small file":
         monkeypatch.setattr(tables, "_LARGE_FILE", 0)
         monkeypatch.setattr(tables, "TYPED_BATCH_ROWS", 150)
-    (found,) = open_tables({"frame": ROWS, "lazy": ROWS.lazy()}.get(kind, path), "events")
+    sources: dict[str, Source] = {"frame": ROWS, "lazy": ROWS.lazy()}
+    (found,) = open_tables(sources.get(kind, path), "events")
     return found
 
 

@@ -15,7 +15,7 @@ from audiences.events.needs import EventNeeds
 from audiences.events.rejects import Rejects
 from audiences.events.rows import CALLS
 from audiences.events.store.base import IDENTITIES, write_bucket
-from audiences.events.store.deciding import Stored, decide
+from audiences.events.store.deciding import Lost, Stored, decide
 from audiences.events.store.files import Files
 from audiences.events.store.homes import NAMES, Homes, is_profile, numbers_in
 from audiences.events.store.manifest import Bucket, Counts, Generation
@@ -68,7 +68,7 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
             indexes.append(title)
 
     decided = decide(spill, ingest.cut.parts, reading, ingest.stored, keep)
-    lost, replaced = Lost(decided.lost, reading.places), decided.replaced.height
+    lost, replaced = decided.lost, decided.replaced.height
     writer = _Writer(files, name, sorted(ingest.needs.events), lost, homes)
     buckets = writer.write_all(spill, ingest.cut.buckets)
     writer.write_sums(spill)
@@ -79,27 +79,6 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     )
     counts = Counts.of(read.rows, read.accepted - lost.count - replaced, lost.count + replaced, rejects)
     return generation, counts
-
-
-class Lost:
-    """The places of rows that don't count, because another copy does; of ``places`` in all."""
-
-    def __init__(self, lost: pl.Series, places: int) -> None:
-        self.count = len(lost)
-        self._mask = pl.zeros(places, dtype=pl.Boolean, eager=True).scatter(lost, True) if len(lost) else None
-
-    def kept(self, rows: pl.DataFrame) -> pl.Series | None:
-        """The numbers (UInt32) of the rows that count, by their ``place``; None where all do."""
-        if self._mask is None:
-            return None
-        lost = self._mask.gather(rows.get_column("place"))
-        return (~lost).arg_true().cast(pl.UInt32) if lost.any() else None
-
-    def without(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows that count, by their ``place``."""
-        if self._mask is None:
-            return rows
-        return rows.filter(~self._mask.gather(rows.get_column("place")))
 
 
 def no_homes() -> pl.Series:

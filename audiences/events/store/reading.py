@@ -47,7 +47,7 @@ CALL: Final = ("place", "identity", "type", "timestamp", "message_id", "group_id
 
 
 _SPAN: Final = 32_768  # rows that are read for one of them
-_NO_TEXTS: Final = pl.Schema(
+AGAIN: Final = pl.Schema(
     {
         "place": pl.UInt64(),
         "type": CALLS,
@@ -58,6 +58,7 @@ _NO_TEXTS: Final = pl.Schema(
         "received_at": INSTANT,
     }
 )
+"""Rows that are read again, because something is to be decided about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +106,19 @@ class Reading:
                     count(rows)
         return Read(rows, accepted)
 
-    def again(self, places: pl.Series) -> pl.DataFrame:
-        """The rows at some places (sorted UInt64), with all their texts and ``place``; those that were accepted.
+    def again(self, places: pl.Series) -> Iterator[pl.DataFrame]:
+        """The rows at some places (sorted UInt64) that were accepted, with all their texts (``AGAIN``), in order.
 
         Only the parts of tables in which one of them is are read.
         """
-        found = [_NO_TEXTS.to_frame()]
         for table, first, end in zip(self._tables, self._firsts, self._firsts[1:], strict=False):
             here = places.filter((places >= first) & (places < end)) - first
             for start, rows in _spans(here):
-                for batch in _batches(table, self._needs, Rejects(samples=0), start, rows):
+                for batch in _batches(table, self._needs, Rejects(), start, rows):
                     wanted = batch.rows.get_column("row").is_in(here.implode())
                     if wanted.any():
                         texts = batch.texts(wanted).with_columns(place=(pl.col("row") + first).cast(pl.UInt64))
-                        found.append(texts.select(list(_NO_TEXTS)))
-        return pl.concat(found)
+                        yield texts.select(list(AGAIN))
 
     def places_of(self, identities: pl.Series) -> pl.Series:
         """The places (UInt64) of all rows that may have one of some identities. Only columns of ids are read."""
