@@ -98,6 +98,22 @@ def run(
 
 
 @app.command()
+def ingest(
+    as_of: AsOf = None,
+    skip_unreadable: SkipUnreadable = False,
+    project: ProjectFolder = Path(),
+    environment: Environment = None,
+) -> None:
+    """Read new events into the store of events; compute nothing."""
+    from audiences import console
+
+    opened = _open(project, environment)
+    with console.progress() as progress:
+        counts, note = opened.ingest(as_of=_instant(as_of), skip_unreadable=skip_unreadable, progress=progress)
+    console.print_ingest(counts, note)
+
+
+@app.command()
 def preview(
     target: Annotated[str, typer.Argument(help="A key, or a YAML file with new definitions.")],
     as_of: AsOf = None,

@@ -21,6 +21,7 @@ from audiences.errors import Problem
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from audiences.events import Counts
     from audiences.explain import Branch
     from audiences.export import Export
     from audiences.project import Description, Preview, Project
@@ -41,8 +42,14 @@ def progress() -> Iterator[ProgressReport]:
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
         task = bar.add_task("starting", total=None)
 
+        shown = ""
+
         def report(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total or None)
+            nonlocal shown
+            if what != shown:  # the time that is left is that of what is done now
+                bar.reset(task, description=what, total=total or None)
+                shown = what
+            bar.update(task, completed=done, total=total or None)
 
         yield report
 
@@ -76,14 +83,27 @@ def print_run(run: Run, project: Project) -> None:
     print_problems(run.problems, run.warnings)
 
 
+def print_ingest(counts: Counts, note: str) -> None:
+    """What a store of events holds now."""
+    if note:
+        _out.print(note, soft_wrap=True, markup=False)
+    _out.print(_events(counts.read, counts.accepted, counts.duplicates), soft_wrap=True, markup=False)
+    for reason, count in sorted(counts.rejects.items()):
+        _out.print(f"Rejected: {count:,} {reason}", soft_wrap=True, markup=False)
+
+
+def _events(read: float, accepted: float, duplicates: float) -> str:
+    line = f"Events: {read:,} read, {accepted:,} accepted"
+    return line + (f", {duplicates:,} duplicates" if duplicates else "")
+
+
 def _read(run: Run) -> str:
     """One line about the input."""
     numbers = run.statistics
     if not numbers:
         return ""
-    duplicates, conflicts = numbers.get("duplicates", 0), numbers.get("identifier_conflicts", 0)
-    line = f"Events: {numbers.get('rows_read', 0):,} read, {numbers.get('rows_accepted', 0):,} accepted"
-    line += f", {duplicates:,} duplicates" if duplicates else ""
+    conflicts = numbers.get("identifier_conflicts", 0)
+    line = _events(numbers.get("rows_read", 0), numbers.get("rows_accepted", 0), numbers.get("duplicates", 0))
     held = "identifier is" if conflicts == 1 else "identifiers are"
     line += f"; {conflicts:,} {held} held by several profiles" if conflicts else ""
     return line

@@ -155,7 +155,8 @@ class _Choice:
         for run in sorted({records[key].run for key in keys}):
             own = [key for key in keys if records[key].run == run]
             since = min(records[key].as_of for key in own)
-            one = self.affected.profiles(run, spans(crossing(self._plan(own).order, since, self.as_of)))
+            plan = self._plan(own)
+            one = self.affected.profiles(run, plan.needs.events, spans(crossing(plan.order, since, self.as_of)))
             if one is None:
                 return None
             found.append(one)

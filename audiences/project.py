@@ -19,6 +19,7 @@ from audiences.plan import Plan, make_plan, usable
 
 if TYPE_CHECKING:
     from audiences.engines.base import Engine
+    from audiences.events import Counts
     from audiences.explain import Branch
     from audiences.export import Export
     from audiences.run import ProgressReport, Run
@@ -169,6 +170,28 @@ class Project:
                 confirm=confirm,
                 full=full,
                 verify=verify,
+                skip_unreadable=skip_unreadable,
+                report=progress or (lambda what, done, total: None),
+            ),
+        )
+
+    def ingest(
+        self, *, as_of: datetime | None = None, skip_unreadable: bool = False, progress: ProgressReport | None = None
+    ) -> tuple[Counts, str]:
+        """Reads events that are new into the store of events, so that the next run need not; computes nothing.
+
+        Returns what the store holds now, and a sentence about it where somebody may wonder.
+
+        Raises:
+            InputError: inputs that are missing or can't be read. StateError: a state that can't be written, that
+                another run is using, or that is on an object store, where there is no store of events.
+        """
+        from audiences.run import Options, ingest
+
+        return ingest(
+            self,
+            Options(
+                as_of=self.as_of(as_of),
                 skip_unreadable=skip_unreadable,
                 report=progress or (lambda what, done, total: None),
             ),

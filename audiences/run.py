@@ -23,7 +23,7 @@ from audiences.costs import Costs
 from audiences.definitions.computation import Computation, Kind, Level, Missing, Space
 from audiences.delivery import DeliveryResult, deliver
 from audiences.errors import Problem, StateError
-from audiences.events import Inputs, Place, StoredInputs, open_inputs
+from audiences.events import Counts, Inputs, Place, StoredInputs, open_inputs
 from audiences.incremental import Pass, passes, whole
 from audiences.language.fingerprint import fingerprint
 from audiences.plan import Plan, make_plan
@@ -287,6 +287,31 @@ def _compute(
         frames={item.key: _frames(source, item.key) for item in plan.order},
         note=note,
     )
+
+
+def ingest(project: Project, options: Options) -> tuple[Counts, str]:
+    """Reads events that are new into the store of events; see ``Project.ingest``."""
+    plan = make_plan(project.usable, options.keys)
+    inputs = open_inputs(project.space.sources, skip_unreadable=options.skip_unreadable)
+    inputs.fingerprint()  # a file that is no Parquet is found before anything is written
+    state = State.open(project.space.state, create=True)
+    with state.exclusive():
+        place = _event_store(state, options, keeps=True)
+        found = None
+        if place is not None:
+            found = inputs.ingest(
+                plan.needs,
+                as_of=options.as_of,
+                store=place,
+                progress=lambda done, total: options.report("reading events", done, total),
+            )
+    if found is None:
+        raise StateError(
+            "there is no store of events beside a state on an object store",
+            where=project.space.state,
+            hint="`audiences run` reads the events",
+        )
+    return found
 
 
 @contextmanager

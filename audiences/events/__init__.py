@@ -9,12 +9,14 @@ from audiences.events.store.affected import Affected
 from audiences.events.store.crossing import Span
 from audiences.events.store.inputs import StoredInputs
 from audiences.events.store.limits import Limits
+from audiences.events.store.manifest import Counts
 from audiences.events.store.prepare import Place
 from audiences.events.tables import InputFrames, Source
 
 __all__ = [
     "Affected",
     "Bucket",
+    "Counts",
     "EventNeeds",
     "InputFrames",
     "Inputs",

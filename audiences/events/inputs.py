@@ -14,8 +14,8 @@ from audiences.events.needs import EventNeeds
 from audiences.events.rejects import Reason, Rejects, Sample
 from audiences.events.store.inputs import StoredInputs
 from audiences.events.store.limits import Limits
-from audiences.events.store.manifest import known_versions
-from audiences.events.store.prepare import Place, Progress, Tables, prepare
+from audiences.events.store.manifest import Counts, known_versions
+from audiences.events.store.prepare import Place, Progress, Tables, ingest, prepare
 from audiences.events.tables import InputFrames, ParquetTable, Table, open_tables
 
 _SOURCES = ("events", "profiles", "accounts", "suppressed")
@@ -68,19 +68,33 @@ class Inputs:
         columns that are required; and as ``lake.lake_tables`` does for names in a data lake.
         """
         rejects = Rejects()
-        instant = as_of.astimezone(UTC) if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+        tables = self._readable(rejects, store)
+        return prepare(tables, needs, _instant(as_of), rejects, progress=progress, limits=limits, place=store)
+
+    def ingest(
+        self, needs: EventNeeds, *, as_of: datetime, store: Place, progress: Progress | None = None
+    ) -> tuple[Counts, str] | None:
+        """Reads what is new into a store, and nothing else: what it holds then, and a sentence about it, where somebody
+        may wonder. None where there can be no store.
+
+        Raises as ``prepare`` does.
+        """
+        found = ingest(self._readable(Rejects(), store), needs, _instant(as_of), progress, store)
+        return None if found is None else (found[0].counts, found[1])
+
+    def _readable(self, rejects: Rejects, store: Place | None) -> Tables:
+        """The tables; with ``skip_unreadable`` without those that can't be read, which are counted."""
         events: Sequence[Table] = self._tables["events"]
         if self._skip_unreadable:
             known = known_versions(store.folder) if store else frozenset()
             events = [table for table in events if _is_known(table, known) or _is_readable(table, rejects)]
-        tables = Tables(
+        return Tables(
             events,
             self._tables["profiles"],
             self._tables["accounts"] if self._has_accounts else None,
             self._tables["suppressed"],
             self._max_clock_skew,
         )
-        return prepare(tables, needs, instant, rejects, progress=progress, limits=limits, place=store)
 
     def catalogue(self, asked: Asked, *, progress: Progress | None = None) -> Catalogue:
         """Which of the events and fields that are asked about are in the inputs, whenever they happened.
@@ -89,6 +103,10 @@ class Inputs:
         """
         events = lake_tables(self._tables["events"], needs_of(asked), datetime.max.replace(tzinfo=UTC))
         return read_catalogue(events, self._tables["profiles"], self._tables["accounts"], asked, progress)
+
+
+def _instant(as_of: datetime) -> datetime:
+    return as_of.astimezone(UTC) if as_of.tzinfo else as_of.replace(tzinfo=UTC)
 
 
 def _is_known(table: Table, known: frozenset[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -34,25 +34,29 @@ class Affected:
         """The run before."""
         return self.before.basis.run
 
-    def profiles(self, run: int, spans: Mapping[str, Sequence[Span]]) -> pl.Series | None:
+    def profiles(self, run: int, names: Collection[str], spans: Mapping[str, Sequence[Span]]) -> pl.Series | None:
         """The profiles (ids, sorted) whose values may not be those of a run; None where that isn't known any more.
 
-        ``spans`` are the events, by name, that count at one of the two instants and not at the other. Some profiles
-        are no longer there.
+        The values are made of events with some ``names``; ``spans`` are the events, by name, that count at one of the
+        two instants and not at the other. Some profiles are no longer there.
         """
-        earlier = self._earlier(run, "profiles")
-        if earlier is None:
+        earlier, came = self._earlier(run, "profiles"), self._earlier(run, "arrived")
+        if earlier is None or came is None:
             return None
+        touched = [*(one.get_column("id") for one in earlier), self.news.touched]
+        rows = pl.concat([*came, self.news.arrived])
+        owners = rows.filter(pl.col("event").is_in(list(names))).get_column("id")
         crossed = self.crossing.owners(spans) if spans else pl.Series("id", dtype=pl.String)
-        known = self.kept.some(crossed).get_column("id")
-        return pl.concat([*earlier, self.news.touched, known]).unique().sort()
+        known = self.kept.some(pl.concat([crossed, owners])).get_column("id")
+        return pl.concat([*touched, known]).unique().sort()
 
     def accounts(self, run: int) -> pl.Series | None:
         """The accounts (ids, sorted) whose users or traits may not be those of a run; None as above."""
         earlier, changed = self._earlier(run, "accounts"), self.account_changes()
         if earlier is None or changed is None:
             return None
-        return pl.concat([*earlier, accounts_of_news(self.news), changed]).unique().sort()
+        touched = [one.get_column("id") for one in earlier]
+        return pl.concat([*touched, accounts_of_news(self.news), changed]).unique().sort()
 
     def accounts_of(self, profiles: pl.Series) -> pl.Series:
         """The accounts that some profiles belong to now (ids, sorted)."""
@@ -65,11 +69,11 @@ class Affected:
         rows = members.filter(pl.col("account").is_in(accounts.implode())).get_column("row").unique().sort()
         return everyone.get_column("id").gather(rows)
 
-    def _earlier(self, run: int, table: str) -> list[pl.Series] | None:
+    def _earlier(self, run: int, table: str) -> list[pl.DataFrame] | None:
         found: Sequence[Touched] | None = self.before.basis.touched_since(run)
         if found is None:
             return None
-        return [self.before.files.mapped(f"{one.folder}/{table}").get_column("id") for one in found]
+        return [self.before.files.mapped(f"{one.folder}/{table}") for one in found]
 
 
 def accounts_of_news(news: News) -> pl.Series:

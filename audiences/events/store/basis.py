@@ -41,7 +41,8 @@ class KeptFiles(BaseModel):
 
 
 class Touched(BaseModel):
-    """What a run found changed against the run before: in a folder, the tables ``profiles`` and ``accounts`` of ids.
+    """What a run found changed against the run before: in a folder, the tables ``profiles`` and ``accounts`` of ids,
+    and ``arrived``: who owns new rows of which events.
 
     Accounts are those whose users changed and, if the run looked at accounts, those whose traits did since they were
     looked at before.

@@ -125,9 +125,11 @@ def _later(
     files: Files, manifest: StoreManifest, kept: KeptUniverse, found: News, new: Collection[str], basis: Basis
 ) -> KeptUniverse:
     """A universe after what is new."""
-    others = kept.changed.join(found.changed.select("id"), on="id", how="anti", maintain_order="left")
+    replaced = pl.concat([found.changed.get_column("id"), found.gone])
+    others = kept.changed.filter(~pl.col("id").is_in(replaced.implode()))
     changed = pl.concat([others, found.changed]).sort("id")
     gone = kept.gone.filter(~kept.gone.is_in(found.changed.get_column("id").implode()))
+    gone = pl.concat([gone, found.gone]).unique().sort()
     later = replace(kept, changed=changed, gone=gone, moved=found.moved, conflicts=found.conflicts)
     names = {generation.name for generation in (manifest.base, *manifest.later)}
     return later if names - set(new) <= set(basis.generations) else placed(files, manifest, later)

@@ -57,6 +57,7 @@ class Keeper:
             changes = self.accounts.changes if self.accounts.were_read else None
             moved = [accounts_of_news(news), *([] if changes is None else [changes.alias("id")])]
             kept.files.write(f"{touched}/profiles", news.touched.to_frame("id"))
+            kept.files.write(f"{touched}/arrived", news.arrived)
             kept.files.write(f"{touched}/accounts", pl.concat(moved).unique().sort().to_frame("id"))
         bases.save(
             Basis(

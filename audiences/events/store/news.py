@@ -18,6 +18,7 @@ from audiences.events.instants import INSTANT
 from audiences.events.store.files import Files
 from audiences.events.store.kept_universe import PROFILES, KeptUniverse, Owners
 from audiences.events.store.manifest import Generation, StoreManifest
+from audiences.events.store.replacing import calls_together, seen_together
 
 _OWN_IDS = ("user_id", "anonymous_id")
 
@@ -27,14 +28,15 @@ class News:
     """How a universe differs from the one before.
 
     ``changed`` (``PROFILES``, sorted by id) are those that are new or not what they were, ``gone`` the ids of those
-    that are no longer there, ``before`` what both were (``PROFILES``). ``touched`` (ids, sorted) are all whose values
-    may be others for another reason than the passing of time: these, and the owners of rows that came or went.
+    that are no longer there, ``before`` what both were (``PROFILES``). ``touched`` (ids, sorted) are these, and those
+    who own other rows than before, of any event; ``arrived`` says who owns new rows of which events: ``id``, ``event``.
     """
 
     changed: pl.DataFrame
     gone: pl.Series
     before: pl.DataFrame
     touched: pl.Series
+    arrived: pl.DataFrame
     moved: pl.Series
     conflicts: int
 
@@ -53,6 +55,18 @@ class Since:
         """All of them, in order."""
         return self.manifest.generations
 
+    @property
+    def was_replaced(self) -> bool:
+        """Whether rows of some generation don't count any more."""
+        return any(generation.replaced for generation in self.generations())
+
+    def seen(self, identities: pl.Series, *, before: bool) -> pl.DataFrame:
+        """``identity``, ``first_seen`` of those that are seen now, or were before."""
+        known = [one for one in self.generations() if not before or one.name not in self.new]
+        moment = pl.lit(self.previous if before else self.as_of).cast(INSTANT)
+        found = seen_together(self.files, known, identities)
+        return found.filter(pl.col("first_seen") < moment).select("identity", "first_seen")
+
     def tables(self, table: str, instant: str) -> Iterator[pl.DataFrame]:
         """The rows of a table of each generation that are there now and weren't before."""
         before, now = (pl.lit(moment).cast(INSTANT) for moment in (self.previous, self.as_of))
@@ -65,39 +79,58 @@ class Since:
 def news(since: Since, kept: KeptUniverse, suppressed: pl.DataFrame) -> News | None:
     """What is new; None where only the whole universe can tell.
 
-    That is where events name profiles that the table doesn't have, whose identifiers are then on their events; and
-    where copies count instead of rows of the store.
+    That is where events name profiles that the table doesn't have, whose identifiers are then on their events.
     """
-    if any(generation.replaced for generation in since.generations()):
-        return None
-    seen = _seen(since)
+    replaced = _replaced(since)
+    seen = _seen(since, replaced)
     who = kept.owners(seen.get_column("identity"))
     if not _in_table(kept, who.profiles.filter(who.given)) or not _in_table(kept, _companions(since)):
         return None
-    calls = pl.concat([rows.select("identity") for rows in since.tables("calls", "timestamp")])
-    called = _called(kept, calls.get_column("identity").unique())
-    rows = _implicit(kept, seen, who, suppressed)
-    others = called.filter(~called.is_in(rows.get_column("id").implode()))
+    calls = pl.concat([rows.get_column("identity") for rows in since.tables("calls", "timestamp")])
+    called = kept.owners(pl.concat([calls, replaced]).unique()).profiles.unique().alias("id")
+    rows, gone = _implicit(kept, seen if since.was_replaced else _earliest(kept, seen), who, suppressed)
+    others = called.filter(~called.is_in(rows.get_column("id").implode()) & ~called.is_in(gone.implode()))
     rows = pl.concat([rows, kept.some(others)]).sort("id")
     rows = _as_called(since, kept, rows, called)
-    before = kept.some(rows.get_column("id"))
+    before = kept.some(pl.concat([rows.get_column("id"), gone]))
     changed = _different(rows, before)
-    came = _owners_of_new_rows(since, kept)
-    alive = pl.concat([kept.some(came).get_column("id"), changed.get_column("id")]).unique().sort()
+    gone = gone.filter(gone.is_in(before.get_column("id").implode()))
+    arrived = _arrived(since, kept)
+    touched = pl.concat([changed.get_column("id"), gone, *_owners_of_replaced(since, kept)])
     return News(
         changed=changed,
-        gone=pl.Series("id", dtype=pl.String),
-        before=before.join(changed.select("id"), on="id", how="semi", maintain_order="left"),
-        touched=alive,
-        moved=pl.concat([kept.moved, came]).unique().sort(),
+        gone=gone,
+        before=before.filter(pl.col("id").is_in(pl.concat([changed.get_column("id"), gone]).implode())),
+        touched=touched.unique().sort(),
+        arrived=arrived,
+        moved=pl.concat([kept.moved, arrived.get_column("id")]).unique().sort(),
         conflicts=kept.conflicts + _new_conflicts(since, seen, who),
     )
 
 
-def _seen(since: Since) -> pl.DataFrame:
-    """``identity``, ``first_seen``: whom new events, and events that happened since, are of."""
+def _replaced(since: Since) -> pl.Series:
+    """The identities of rows that don't count any more because of new ones."""
+    found = [
+        since.files.mapped(f"{generation.name}/replaced").get_column("identity")
+        for generation in since.generations()
+        if generation.name in since.new and generation.replaced
+    ]
+    return pl.concat([pl.Series("identity", dtype=pl.String), *found]).unique()
+
+
+def _seen(since: Since, replaced: pl.Series) -> pl.DataFrame:
+    """``identity``, ``first_seen``: whom new events, and events that happened since, are of; and those ``replaced``.
+
+    ``first_seen`` is null where nobody is seen any more. Where nothing was ever replaced, somebody may have been seen
+    earlier.
+    """
     found = [rows.select("identity", "first_seen") for rows in since.tables("identities", "first_seen")]
-    return pl.concat(found).group_by("identity").agg(pl.col("first_seen").min()).sort("identity")
+    first = pl.concat(found).group_by("identity").agg(pl.col("first_seen").min())
+    if not since.was_replaced:
+        return first.sort("identity")
+    identities = pl.concat([first.get_column("identity"), replaced]).unique().sort()
+    seen = since.seen(identities, before=False)
+    return identities.to_frame().join(seen, on="identity", how="left", maintain_order="left")
 
 
 def _companions(since: Since) -> pl.Series:
@@ -112,15 +145,22 @@ def _in_table(kept: KeptUniverse, ids: pl.Series) -> bool:
     return int((~kept.some(different).get_column("implicit")).sum()) == len(different)
 
 
-def _owners_of_new_rows(since: Since, kept: KeptUniverse) -> pl.Series:
-    """Who owns the rows of new generations, whenever they happened (ids, each once)."""
-    found = [
-        since.files.mapped(f"{name}/identities").filter(pl.col("events") > 0).select("identity")
-        for name in sorted(since.new)
-    ]
-    if not found:
-        return pl.Series("id", dtype=pl.String)
-    return kept.owners(pl.concat(found).get_column("identity").unique()).profiles.unique().alias("id")
+def _arrived(since: Since, kept: KeptUniverse) -> pl.DataFrame:
+    """Who owns rows of new generations, whenever they happened, and of which events: ``id``, ``event``."""
+    names = pl.Series("event", since.manifest.coverage.events, dtype=pl.String)
+    found = [pl.DataFrame(schema={"id": pl.String, "event": pl.String})]
+    for generation in since.generations():
+        if generation.name not in since.new:
+            continue
+        identities = since.files.mapped(f"{generation.name}/identities").get_column("identity")
+        for number, bucket in enumerate(generation.buckets):
+            if not bucket.rows:
+                continue
+            first = generation.offsets[number]
+            rows = since.files.mapped(f"{generation.name}/bucket-{number:03}").select("event", "identity").unique()
+            who = kept.owners(identities.gather(rows.get_column("identity") + first)).profiles.alias("id")
+            found.append(pl.DataFrame([who, names.gather(rows.get_column("event"))]).unique())
+    return pl.concat(found).unique().sort("id", "event")
 
 
 def _owners_of_replaced(since: Since, kept: KeptUniverse) -> Iterator[pl.Series]:
@@ -131,8 +171,20 @@ def _owners_of_replaced(since: Since, kept: KeptUniverse) -> Iterator[pl.Series]
             yield kept.owners(gone).profiles.alias("id")
 
 
-def _implicit(kept: KeptUniverse, seen: pl.DataFrame, who: Owners, suppressed: pl.DataFrame) -> pl.DataFrame:
-    """The profiles of identities that nobody holds (``PROFILES``), as events make them."""
+def _earliest(kept: KeptUniverse, seen: pl.DataFrame) -> pl.DataFrame:
+    """The same, with what is known of implicit profiles: when they were seen first before."""
+    first = pl.col("external_ids").list.first().struct.field("created_at")
+    known = kept.some(seen.get_column("identity")).filter("implicit").select(identity="id", earlier=first)
+    both = seen.join(known, on="identity", how="left", maintain_order="left")
+    return both.select("identity", first_seen=pl.min_horizontal("first_seen", "earlier"))
+
+
+def _implicit(
+    kept: KeptUniverse, seen: pl.DataFrame, who: Owners, suppressed: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The profiles of identities that nobody holds (``PROFILES``), as events make them; and the ids of those that no
+    event makes any more.
+    """
     own = seen.filter(who.profiles == seen.get_column("identity"))
     known = kept.some(own.get_column("identity"))
     in_table = known.filter(~pl.col("implicit")).get_column("id")
@@ -140,13 +192,12 @@ def _implicit(kept: KeptUniverse, seen: pl.DataFrame, who: Owners, suppressed: p
     own = own.filter(~pl.col("identity").is_in(in_table.implode())).with_columns(
         type=parts.struct.field("field_0"), value=parts.struct.field("field_1")
     )
-    own = own.join(suppressed, on=["type", "value"], how="anti")
+    gone = own.filter(pl.col("first_seen").is_null()).get_column("identity").alias("id")
+    own = own.drop_nulls("first_seen").join(suppressed, on=["type", "value"], how="anti")
     by_id = suppressed.filter(pl.col("type").is_in(["profile_id", "segment_id"])).get_column("value")
     own = own.filter(~pl.col("identity").is_in(by_id.implode()))
-    first = pl.col("external_ids").list.first().struct.field("created_at")
-    earlier = known.select("traits", "account_ids", identity="id", earlier=first)
-    rows = own.join(earlier, on="identity", how="left", maintain_order="left")
-    external_id = pl.struct("type", "value", created_at=pl.min_horizontal("first_seen", "earlier"))
+    rows = own.join(known.select("traits", "account_ids", identity="id"), on="identity", how="left")
+    external_id = pl.struct("type", "value", created_at="first_seen")
     return rows.select(
         id="identity",
         external_ids=pl.concat_list(external_id).cast(EXTERNAL_IDS),
@@ -155,15 +206,10 @@ def _implicit(kept: KeptUniverse, seen: pl.DataFrame, who: Owners, suppressed: p
         implicit=pl.lit(True),
         anonymous=pl.col("type") == "anonymous_id",
         own_accounts=pl.lit(False),
-    ).cast(PROFILES)
+    ).cast(PROFILES), gone
 
 
 # ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _called(kept: KeptUniverse, identities: pl.Series) -> pl.Series:
-    """The profiles (ids, each once) that own some identities."""
-    return kept.owners(identities).profiles.unique().alias("id")
 
 
 def _as_called(since: Since, kept: KeptUniverse, rows: pl.DataFrame, called: pl.Series) -> pl.DataFrame:
@@ -216,15 +262,8 @@ def _identities_of(kept: KeptUniverse, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _calls_of(since: Since, owned: pl.DataFrame) -> pl.DataFrame:
     """All calls before as-of of some identities, with their ``profile``."""
-    now = pl.lit(since.as_of).cast(INSTANT)
-    wanted = owned.get_column("identity")
-    found = [
-        since.files.mapped(f"{generation.name}/calls").filter(
-            pl.col("identity").is_in(wanted.implode()) & (pl.col("timestamp") < now)
-        )
-        for generation in since.generations()
-    ]
-    return pl.concat(found).join(owned, on="identity", how="left")
+    calls = calls_together(since.files, since.generations(), owned.get_column("identity"))
+    return calls.filter(pl.col("timestamp") < pl.lit(since.as_of).cast(INSTANT)).join(owned, on="identity", how="left")
 
 
 # ── differences ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,19 +279,11 @@ def _different(rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
 
 
 def _new_conflicts(since: Since, seen: pl.DataFrame, who: Owners) -> int:
-    """How many identities with several holders weren't seen before."""
+    """How many more identities with several holders are seen than before."""
     several = seen.filter(who.several).get_column("identity")
     if not len(several):
         return 0
-    before = pl.lit(since.previous).cast(INSTANT)
-    known = [
-        since.files.mapped(f"{generation.name}/identities")
-        .filter(pl.col("identity").is_in(several.implode()) & (pl.col("first_seen") < before))
-        .select("identity")
-        for generation in since.generations()
-        if generation.name not in since.new
-    ]
-    return len(several) - pl.concat([pl.DataFrame(schema={"identity": pl.String}), *known]).n_unique()
+    return since.seen(several, before=False).height - since.seen(several, before=True).height
 
 
 def compared(since: Since, kept: KeptUniverse, now: KeptUniverse, identities: pl.Series) -> News:
@@ -264,16 +295,16 @@ def compared(since: Since, kept: KeptUniverse, now: KeptUniverse, identities: pl
     changed = _different(rows, before)
     gone = before.join(rows.select("id"), on="id", how="anti", maintain_order="left").get_column("id")
     then, today = kept.owners(identities).profiles, now.owners(identities).profiles
-    came = pl.concat(
-        [_owners_of_new_rows(since, now), *_owners_of_replaced(since, kept), *_owners_of_replaced(since, now)]
-    )
-    touched = pl.concat([changed["id"], gone, came, then.filter(then != today), today.filter(then != today)])
+    replaced = [ids for universe in (kept, now) for ids in _owners_of_replaced(since, universe)]
+    moved = [then.filter(then != today), today.filter(then != today)]
+    touched = pl.concat([changed.get_column("id"), gone, *replaced, *(ids.alias("id") for ids in moved)])
     known = pl.concat([rows.get_column("id"), gone])
     return News(
         changed=changed,
         gone=gone,
         before=kept.some(pl.concat([changed.get_column("id"), gone])),
         touched=touched.unique().sort().to_frame("id").join(known.to_frame("id"), on="id", how="semi")["id"].sort(),
+        arrived=_arrived(since, now),
         moved=now.moved,
         conflicts=now.conflicts,
     )

@@ -83,6 +83,16 @@ def prepare(
     return _Preparation(tables, needs, as_of, rejects, progress or _no_progress, limits or Limits(), place).inputs()
 
 
+def ingest(
+    tables: Tables, needs: EventNeeds, as_of: datetime, progress: Progress | None, place: Place
+) -> tuple[StoreManifest, str] | None:
+    """Brings a store that is kept up to date: its manifest, and a note; None where there can be none."""
+    rejects = Rejects()
+    preparation = _Preparation(tables, needs, as_of, rejects, progress or _no_progress, Limits(), place)
+    store = preparation._kept()
+    return None if store is None else (store.manifest, store.note)
+
+
 def _no_progress(done: int, total: int) -> None:
     """Nobody watches."""
 

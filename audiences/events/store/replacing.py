@@ -44,15 +44,16 @@ _KEY: Final = ("identity", "user_id", "anonymous_id")
 # ── what the generations say together ───────────────────────────────────────────────────────────────────────
 
 
-def seen_together(files: Files, generations: Sequence[Generation]) -> pl.DataFrame:
-    """``SEEN`` of all generations."""
+def seen_together(files: Files, generations: Sequence[Generation], identities: pl.Series | None = None) -> pl.DataFrame:
+    """``SEEN`` of all generations; only of some ``identities``, if given."""
     found: list[pl.DataFrame] = []
+    some = [] if identities is None else [pl.col("identity").is_in(identities.implode())]
     for generation in generations:
         if generation.replaced:
-            amended = files.mapped(f"{generation.name}/amended")
+            amended = files.mapped(f"{generation.name}/amended").filter(*some)
             together = _seen(found).join(amended, on="identity", how="anti", maintain_order="left")
             found = [together, amended.drop_nulls("first_seen")]
-        found.append(files.mapped(f"{generation.name}/identities").select(list(SEEN)))
+        found.append(files.mapped(f"{generation.name}/identities").filter(*some).select(list(SEEN)))
     return _seen(found)
 
 
@@ -81,14 +82,17 @@ def _companions(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.group_by(_KEY, maintain_order=True).agg(pl.col("first_seen").min())
 
 
-def calls_together(files: Files, generations: Sequence[Generation]) -> pl.DataFrame:
-    """The calls of all generations."""
+def calls_together(
+    files: Files, generations: Sequence[Generation], identities: pl.Series | None = None
+) -> pl.DataFrame:
+    """The calls of all generations; only those of some ``identities``, if given."""
     found: list[pl.DataFrame] = []
+    some = [] if identities is None else [pl.col("identity").is_in(identities.implode())]
     for generation in generations:
         if generation.replaced:
             gone = files.mapped(f"{generation.name}/replaced").select("message_id")
             found = [one.join(gone, on="message_id", how="anti", maintain_order="left") for one in found]
-        found.append(files.mapped(f"{generation.name}/calls"))
+        found.append(files.mapped(f"{generation.name}/calls").filter(*some))
     return pl.concat(found)
 
 
