@@ -13,7 +13,7 @@ The rows (all ids and texts ``String``, instants ``Datetime("us", "UTC")``):
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,10 +121,11 @@ class Accepted:
         found = [one.texts(everywhere).filter(everywhere).alias(title) for title, one in documents.items()]
         return self.rows.filter(wanted).with_columns(name, *found)
 
-    def digests(self) -> pl.Series:
-        """A hash of all that was read of each accepted row (UInt64): where two are equal, the rows are the same."""
-        raw = self._calls.raw
-        digests = _flat(_without_objects(raw)).hash_rows(seed=zlib.crc32(str(raw.schema).encode()))
+    def digests(self, needs: EventNeeds) -> pl.Series:
+        """A hash of each accepted row (UInt64): where two are equal, so is all that is needed but the message id."""
+        raw = self._calls.raw.drop("message_id", strict=False)
+        members = {"properties": _firsts(needs.properties), "context": _firsts(needs.contexts)}
+        digests = _flat(_without_objects(raw), members).hash_rows(seed=zlib.crc32(str(raw.schema).encode()))
         return digests if self._accepted.all() else digests.filter(self._accepted)
 
     def _kinds(self) -> pl.Series:
@@ -144,12 +145,22 @@ def _without_objects(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.with_columns(document(raw.get_column(name)).texts().alias(name) for name in objects)
 
 
-def _flat(raw: pl.DataFrame) -> pl.DataFrame:
-    """Structs as their fields, and whether they are there: columns are hashed faster than structs."""
+def _firsts(paths: Iterable[Path]) -> frozenset[str]:
+    """The members of an object that some paths begin with."""
+    return frozenset(path[0] for path in paths) | {"name"}  # which is what a page or a screen is named, too
+
+
+def _flat(raw: pl.DataFrame, members: Mapping[str, Collection[str]]) -> pl.DataFrame:
+    """Structs as their fields, and whether they are there: columns are hashed faster than structs. Of some, only a few
+    fields are looked at.
+    """
     columns: list[pl.Series] = []
     for column in raw.get_columns():
         if isinstance(column.dtype, pl.Struct):
-            columns += [column.is_not_null(), *column.struct.unnest().get_columns()]
+            fields = column.struct.unnest().get_columns()
+            wanted = members.get(column.name)
+            fields = fields if wanted is None else [field for field in fields if field.name in wanted]
+            columns += [column.is_not_null(), *fields]
         else:
             columns.append(column)
     return pl.DataFrame([column.alias(str(number)) for number, column in enumerate(columns)])
@@ -222,7 +233,7 @@ def _rows(columns: Mapping[str, pl.Series], first: int) -> tuple[pl.DataFrame, p
             "timestamp": instants(columns["timestamp"]),
             "received_at": instants(columns["received_at"]),
             **{name: text for name, (text, _) in ids.items()},
-            "source_id": values_from_column(columns["source_id"]).struct.field("text"),
+            "source_id": _value_texts(columns["source_id"]),
         }
     )
     return frame.with_columns(_identity(OWNERS)), wrong_id
@@ -250,6 +261,11 @@ def _named_event() -> pl.Expr:
         .when(kind == "page").then(pl.lit(PAGE_VIEWED))
         .when(kind == "screen").then(pl.lit(SCREEN_VIEWED))
     )  # fmt: skip
+
+
+def _value_texts(column: pl.Series) -> pl.Series:
+    """The texts of values of any type."""
+    return texts(column) if is_text(column.dtype) else values_from_column(column).struct.field("text")
 
 
 def _text(column: pl.Series) -> pl.Series:

@@ -21,6 +21,7 @@ Source = str | Path | pl.DataFrame | pl.LazyFrame
 
 BATCH_ROWS: Final = 32_768  # parsed JSON of that many rows stays in the tens of megabytes
 TYPED_BATCH_ROWS: Final = 131_072  # columns need less room than objects
+_LARGE_FILE: Final = 2**24  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,37 @@ class ParquetTable(LazyTable):
         with self._reading():
             return self._lazy.collect_schema()
 
+    def batches(
+        self, columns: Sequence[str], rows: int = BATCH_ROWS, first: int = 0, count: int | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of some columns, in order, in batches of at most so many; only ``count`` from the ``first`` on.
+
+        Of a large file some row groups are in memory at a time, not all that is decoded ahead.
+        """
+        groups = self._row_groups if not first and count is None else []
+        if not groups:
+            yield from super().batches(columns, rows, first, count)
+            return
+        found = self._lazy.select(columns)
+        for start, length in _spans(groups):
+            with self._reading():
+                part = found.slice(start, length).collect(engine="streaming")
+            yield from part.iter_slices(rows)
+
+    @cached_property
+    def _row_groups(self) -> list[int]:
+        """The rows of each row group, if it is worth while to know: not of small files, nor of large groups."""
+        if self._file.is_remote or self._file.size < _LARGE_FILE:
+            return []
+        from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
+
+        try:
+            footer = read_metadata(self._file.path)
+        except (OSError, ValueError):  # what is wrong with it, the reading of it says
+            return []
+        groups = [int(footer.row_group(number).num_rows) for number in range(footer.num_row_groups)]
+        return groups if max(groups, default=0) <= 2 * TYPED_BATCH_ROWS else []
+
     @cached_property
     def _fingerprint(self) -> str:
         file = self._file
@@ -234,6 +266,18 @@ class FrameTable:
             texts = values_from_column(column).struct.field("text")
             digest.update(json_text(texts.to_list()).encode())
         return f"{self.path}\0{digest.hexdigest()}"
+
+
+def _spans(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Row groups one after the other, small ones together: where they begin and how many rows they have."""
+    start = length = 0
+    for rows in groups:
+        if length and length + rows > TYPED_BATCH_ROWS:
+            yield start, length
+            start, length = start + length, 0
+        length += rows
+    if length:
+        yield start, length
 
 
 def open_tables(source: Source | None, what: str) -> list[Table]:

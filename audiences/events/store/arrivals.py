@@ -5,7 +5,7 @@ The rows of all files ever read are numbered in the order in which they were: th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -31,29 +31,28 @@ class Arrivals:
         self.places = sum(arrival.rows for arrival in arrivals)
         """How many rows; the place of the next one."""
 
-    def rows(self, places: pl.Series) -> pl.DataFrame:
+    def rows(self, places: pl.Series) -> Iterator[pl.DataFrame]:
         """The rows at some places (sorted UInt64), as ``Reading.again`` gives them."""
-        found = [self._reading([], 0).again(pl.Series([], dtype=pl.UInt64))]
         first = 0
         for arrival in self._arrivals:
             here = places.filter((places >= first) & (places < first + arrival.rows))
             if len(here):
-                rows = self._reading(arrival.open(), arrival.rows).again(here - first)
-                found.append(rows.with_columns(pl.col("place") + first))
+                for rows in self._reading(arrival).again(here - first):
+                    yield rows.with_columns(pl.col("place") + first)
             first += arrival.rows
-        return pl.concat(found)
 
-    def rows_of(self, identities: pl.Series) -> pl.DataFrame:
+    def rows_of(self, identities: pl.Series) -> Iterator[pl.DataFrame]:
         """All rows that have one of some identities, copies with them."""
         found: list[pl.Series] = [pl.Series("place", [], dtype=pl.UInt64)]
         first = 0
         for arrival in self._arrivals:
-            found.append(self._reading(arrival.open(), arrival.rows).places_of(identities) + first)
+            found.append(self._reading(arrival).places_of(identities) + first)
             first += arrival.rows
-        return self.rows(pl.concat(found))
+        for rows in self.rows(pl.concat(found)):
+            yield rows.filter(pl.col("identity").is_in(identities.implode()))
 
-    def _reading(self, tables: Sequence[Table], rows: int) -> Reading:
-        reading = Reading(tables, self._needs)
-        if reading.places != rows:
+    def _reading(self, arrival: Arrival) -> Reading:
+        reading = Reading(arrival.open(), self._needs)
+        if reading.places != arrival.rows:
             raise ValueError("the files aren't those that were read")
         return reading

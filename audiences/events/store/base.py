@@ -58,46 +58,46 @@ class Written:
 def write_bucket(
     files: Files,
     name: str,
-    rows: pl.DataFrame,
+    rows: dict[str, pl.Series],
     identities: pl.DataFrame,
     events: Sequence[str],
     kept: pl.Series | None = None,
 ) -> Written:
-    """Writes ``rows``; only those whose numbers (UInt32) are ``kept``, if given.
+    """Writes ``rows``; only those whose numbers (UInt32) are ``kept``, if given. Their columns are taken out of it, so
+    that they aren't in memory twice.
 
     They have ``identity`` (UInt32, the row in ``identities``), ``event``, ``timestamp``, the ids, ``content``, and
     columns of values. ``identities`` (``IDENTITIES``, ``home`` filled) are sorted.
     """
-    number = rows.get_column("identity")
+    number = rows.pop("identity")
     home = identities.select("home").join(homes_of(identities), on="home", how="left", maintain_order="left")
     code = home.get_column("code").gather(number)
-    event = rows.get_column("event").cast(pl.Enum(events)).to_physical().cast(pl.UInt16)
-    order = in_order(rows.select(code, "timestamp", "message_id", "content"), kept)
+    event = rows.pop("event").cast(pl.Enum(events)).to_physical().cast(pl.UInt16)
+    order = in_order(pl.DataFrame([code, *(rows[name] for name in ("timestamp", "message_id", "content"))]), kept)
     by_event = sorted_by(event.gather(order))
     moved = order.gather(by_event)
     keys = pl.DataFrame(
         {
             "event": event.gather(moved),
             "home": code.gather(moved),
-            "timestamp": rows.get_column("timestamp").gather(moved),
+            "timestamp": rows.pop("timestamp").gather(moved),
             "place": by_event,
             "identity": number.gather(moved),
         }
     )
+    texts = pl.DataFrame([rows.pop(one).gather(moved).cast(pl.String) for one in TEXTS])
+    files.write_apart(f"{name}-texts", texts)
+    del texts
+    rows.pop("place", None)
     columns, forms, values, first = [], [], [], 0
-    for column in rows.select(
-        SOURCE, pl.exclude("place", "identity", "event", "timestamp", *TEXTS, SOURCE)
-    ).get_columns():
-        coded, form = encoded_column(column.gather(moved))
+    for column in sorted(rows, key=lambda column: column != SOURCE):
+        coded, form = encoded_column(rows.pop(column).gather(moved))
         columns.append(shortened(coded))
-        forms.append(_form_row(column.name, form, first))
+        forms.append(_form_row(column, form, first))
         if isinstance(form, Coded):
             values.append(form.values.struct.unnest().cast({"kind": KIND}))
             first += len(form.values)
     files.write(name, keys.hstack(columns))
-    files.write_apart(
-        f"{name}-texts", pl.DataFrame([rows.get_column(one).gather(moved).cast(pl.String) for one in TEXTS])
-    )
     files.write(f"{name}-forms", pl.concat([_FORMS.to_frame(), *forms]))
     files.write(f"{name}-values", pl.concat([_VALUES.to_frame(), *values]))
     micros = keys.get_column("timestamp").to_physical()

@@ -15,7 +15,7 @@ from audiences.events.needs import EventNeeds
 from audiences.events.rejects import Rejects
 from audiences.events.rows import CALLS
 from audiences.events.store.base import IDENTITIES, write_bucket
-from audiences.events.store.deciding import Stored, decide
+from audiences.events.store.deciding import Lost, Stored, decide
 from audiences.events.store.files import Files
 from audiences.events.store.homes import NAMES, Homes, is_profile, numbers_in
 from audiences.events.store.manifest import Bucket, Counts, Generation
@@ -68,7 +68,7 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
             indexes.append(title)
 
     decided = decide(spill, ingest.cut.parts, reading, ingest.stored, keep)
-    lost, replaced = Lost(decided.lost, reading.places), decided.replaced.height
+    lost, replaced = decided.lost, decided.replaced.height
     writer = _Writer(files, name, sorted(ingest.needs.events), lost, homes)
     buckets = writer.write_all(spill, ingest.cut.buckets)
     writer.write_sums(spill)
@@ -79,27 +79,6 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     )
     counts = Counts.of(read.rows, read.accepted - lost.count - replaced, lost.count + replaced, rejects)
     return generation, counts
-
-
-class Lost:
-    """The places of rows that don't count, because another copy does; of ``places`` in all."""
-
-    def __init__(self, lost: pl.Series, places: int) -> None:
-        self.count = len(lost)
-        self._mask = pl.zeros(places, dtype=pl.Boolean, eager=True).scatter(lost, True) if len(lost) else None
-
-    def kept(self, rows: pl.DataFrame) -> pl.Series | None:
-        """The numbers (UInt32) of the rows that count, by their ``place``; None where all do."""
-        if self._mask is None:
-            return None
-        lost = self._mask.gather(rows.get_column("place"))
-        return (~lost).arg_true().cast(pl.UInt32) if lost.any() else None
-
-    def without(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows that count, by their ``place``."""
-        if self._mask is None:
-            return rows
-        return rows.filter(~self._mask.gather(rows.get_column("place")))
 
 
 def no_homes() -> pl.Series:
@@ -147,6 +126,7 @@ class _Writer:
         others = [_numbered(names, self._lost.without(frame)) for frame in spill.take("others", number)]
         frames = spill.take("rows", number)
         rows = _numbered(names, together(frames)) if frames else None
+        del frames
         kept = None if rows is None else self._lost.kept(rows)
         seen = [_seen(frame, None, 0) for frame in others] + ([] if rows is None else [_seen(rows, kept, 1)])
         if not seen:
@@ -163,9 +143,10 @@ class _Writer:
             if kept is None or len(kept):
                 place = pl.Series([None], dtype=pl.UInt32).new_from_index(0, names.height)
                 place.scatter(found.get_column("identity"), pl.int_range(found.height, dtype=pl.UInt32, eager=True))
-                rows = rows.with_columns(place.gather(rows.get_column("identity")).alias("identity"))
+                columns = rows.to_dict() | {"identity": place.gather(rows.get_column("identity"))}
+                del rows, others
                 title = f"{self._name}/bucket-{number:03}"
-                written = write_bucket(self._files, title, rows, identities, self._events, kept)
+                written = write_bucket(self._files, title, columns, identities, self._events, kept)
                 bucket, own_homes = written.bucket(identities), written.homes
         own = pl.when(pl.col("home") != pl.col("identity")).then("home").alias("home")
         return _Written(bucket, identities.with_columns(own), own_homes, companions)

@@ -135,8 +135,9 @@ def _bucket(
         return Bucket(identities=identities.height), no_homes()
     rows = together(frames)
     numbers = _numbers_of(rows.get_column("identity"), identities.get_column("identity"))
-    rows = rows.with_columns(numbers.alias("identity"))
-    written = write_bucket(files, name, rows, identities, manifest.coverage.events)
+    columns = rows.with_columns(numbers.alias("identity")).to_dict()
+    del rows, frames
+    written = write_bucket(files, name, columns, identities, manifest.coverage.events)
     return written.bucket(identities), written.homes
 
 

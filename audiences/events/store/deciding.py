@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -13,7 +15,14 @@ from audiences.events.store.arrivals import Arrivals
 from audiences.events.store.manifest import Generation
 from audiences.events.store.message_ids import copies, sorted_by_hash, stored_copies, without
 from audiences.events.store.pieces import Spill
-from audiences.events.store.reading import Reading
+from audiences.events.store.reading import AGAIN, Reading
+
+_ROWS_AT_ONCE: Final = 100_000
+_SEED: Final = 53
+_NO_PLACES: Final = pl.Series("place", [], dtype=pl.UInt64)
+DECIDED: Final = pl.Schema(
+    {name: AGAIN[name] for name in ("message_id", "identity", "profile_id", "user_id", "anonymous_id", "timestamp")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +34,54 @@ class Stored:
     arrivals: Arrivals
 
 
+class Lost:
+    """The places of rows that don't count, because another copy does; of ``places`` in all: a bit for each."""
+
+    def __init__(self, places: int) -> None:
+        self.count = 0
+        self._places = places
+        self._mask: pl.Series | None = None
+
+    def add(self, lost: pl.Series) -> None:
+        """More of them, none twice."""
+        if len(lost):
+            mask = pl.zeros(self._places, dtype=pl.Boolean, eager=True) if self._mask is None else self._mask
+            self._mask = mask.scatter(lost, True)
+            self.count += len(lost)
+
+    def kept(self, rows: pl.DataFrame) -> pl.Series | None:
+        """The numbers (UInt32) of the rows that count, by their ``place``; None where all do."""
+        if self._mask is None:
+            return None
+        lost = self._mask.gather(rows.get_column("place"))
+        return (~lost).arg_true().cast(pl.UInt32) if lost.any() else None
+
+    def without(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that count, by their ``place``."""
+        if self._mask is None:
+            return rows
+        return rows.filter(~self._mask.gather(rows.get_column("place")))
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """``lost``: the places (UInt64) of rows that were read but don't count. ``replaced``: rows of the store that don't
-    count any more, as ``Reading.again`` gives them; ``winners``: those that were read and count instead of them.
+    """Which rows that were read are ``lost``. ``replaced``: rows of the store that don't count any more; ``winners``:
+    those that were read and count instead of them; both as ``DECIDED``.
     """
 
-    lost: pl.Series
+    lost: Lost
     replaced: pl.DataFrame
     winners: pl.DataFrame
 
 
 @dataclass(slots=True)
 class _Open:
-    """What only the rows themselves can tell: ``places`` of copies that were read, and ``met``: those that meet a row
-    of the store (``place``, ``stored``). ``parts``: where they are.
+    """What only the rows themselves can tell: ``places`` of copies that were read, and ``stored``: of rows of the store
+    that some of them meet. ``parts``: where they are.
     """
 
     places: list[pl.Series] = field(default_factory=list)
-    met: list[pl.DataFrame] = field(default_factory=list)
+    stored: list[pl.Series] = field(default_factory=list)
     parts: list[int] = field(default_factory=list)
 
 
@@ -53,8 +91,7 @@ def decide(
     """Decides about all that was put down as ``keys``. ``keep`` is called with each part and those of its rows that
     count (``KEYS``, sorted by hash).
     """
-    lost = [pl.Series("place", [], dtype=pl.UInt64)]
-    left = _Open()
+    lost, left = Lost(reading.places), _Open()
     for part in range(parts):
         frames = spill.take("keys", part)
         if not frames:
@@ -62,42 +99,51 @@ def decide(
         keys = sorted_by_hash(pl.concat(frames))
         losing, undecided = copies(keys)
         keys = without(keys, losing)
-        lost.append(losing)
+        lost.add(losing)
         if stored:
             hits = stored_copies(stored.root, stored.generations, keys)
             gone = hits.filter(pl.col("last") | pl.col("same")).get_column("place")
-            lost.append(gone)
+            lost.add(gone)
             keys, undecided = without(keys, gone), undecided.filter(~undecided.is_in(gone.implode()))
-            met = hits.filter(~pl.col("last") & ~pl.col("same")).select("place", "stored")
-            left.met.append(met)
-        if len(undecided) or (stored and met.height):
+            met = hits.filter(~pl.col("last") & ~pl.col("same"))
+            left.stored.append(met.get_column("stored"))
+            undecided = pl.concat([undecided, met.get_column("place")]).unique()
+        if len(undecided):
             left.places.append(undecided)
             left.parts.append(part)
             spill.put("undecided", part, keys)
         else:
             keep(part, keys)
-    decided = _by_rows(left, reading, stored)
+    losing, replaced, winners = _by_rows(left, reading, stored, spill)
+    lost.add(losing)
     for part in left.parts:
-        keep(part, without(pl.concat(spill.take("undecided", part)), decided.lost))
-    return Decided(pl.concat([*lost, decided.lost]), decided.replaced, decided.winners)
+        keep(part, without(pl.concat(spill.take("undecided", part)), losing))
+    return Decided(lost, replaced, winners)
 
 
-def _by_rows(left: _Open, reading: Reading, stored: Stored | None) -> Decided:
-    none = reading.again(pl.Series([], dtype=pl.UInt64))
-    met = pl.concat(left.met) if left.met else None
-    places = [*left.places, *([] if met is None else [met.get_column("place")])]
-    if not left.parts:
-        return Decided(none.get_column("place"), none, none)
-    rows = reading.again(pl.concat(places).unique().sort())
-    known = none if stored is None or met is None else stored.arrivals.rows(met.get_column("stored").unique().sort())
-    is_known = pl.lit(value=True)
-    every = pl.concat([known.with_columns(known=is_known), rows.with_columns(known=~is_known)])
-    winners, _ = without_copies(every)  # those that are known first, where nothing tells copies apart
-    of_store = winners.filter("known").select("place")
-    read = winners.filter(~pl.col("known")).select("place")
-    replaced = known.join(of_store, on="place", how="anti", maintain_order="left")
-    return Decided(
-        rows.join(read, on="place", how="anti").get_column("place"),
-        replaced,
-        rows.join(read, on="place", how="semi").join(replaced.select("message_id"), on="message_id", how="semi"),
-    )
+def _by_rows(
+    left: _Open, reading: Reading, stored: Stored | None, spill: Spill
+) -> tuple[pl.Series, pl.DataFrame, pl.DataFrame]:
+    """The places that lose, and what is ``replaced`` by which ``winners``."""
+    places = pl.concat([_NO_PLACES, *left.places]).sort()
+    of_store = pl.concat([_NO_PLACES, *left.stored]).unique().sort()
+    parts = max(1, ceil((len(places) + len(of_store)) / _ROWS_AT_ONCE))
+    part = (pl.col("message_id").hash(seed=_SEED) % parts).alias("part")
+    for rows in stored.arrivals.rows(of_store) if stored else ():
+        spill.share("copies", rows.with_columns(part, known=pl.lit(value=True)), "part")
+    for rows in reading.again(places):
+        spill.share("copies", rows.with_columns(part, known=pl.lit(value=False)), "part")
+    found = [(_NO_PLACES, DECIDED.to_frame(), DECIDED.to_frame())]
+    found += [_among(pl.concat(spill.take("copies", number))) for number in spill.numbers("copies")]
+    losing, replaced, winners = zip(*found, strict=True)
+    return pl.concat(losing), pl.concat(replaced), pl.concat(winners)
+
+
+def _among(rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame, pl.DataFrame]:
+    """All rows that compete, those of the store first: they count where nothing tells copies apart."""
+    kept, _ = without_copies(rows)
+    losing = rows.join(kept.select("place", "known"), on=["place", "known"], how="anti", maintain_order="left")
+    replaced = losing.filter("known")
+    winners = kept.filter(~pl.col("known")).join(replaced.select("message_id"), on="message_id", how="semi")
+    lost = losing.filter(~pl.col("known")).get_column("place")
+    return lost, replaced.select(list(DECIDED)), winners.select(list(DECIDED))

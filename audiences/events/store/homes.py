@@ -86,20 +86,14 @@ class Homes:
     def _bucket(self, identity: pl.Series, hashes: pl.Series) -> pl.Series:
         if self._numbers is None:
             return pl.zeros(len(hashes), dtype=pl.UInt32, eager=True).alias("number")
-        frame = pl.DataFrame(
-            {
-                "identity": identity,
-                "own": (hashes % self._buckets).cast(pl.UInt32),  # what ``bucket_of`` gives for it as a home
-                "number": self._numbers.find(hashes),
-            }
-        )
-        named = frame.select(is_profile(pl.col("identity"))).to_series()
-        frame = frame.with_columns(number=pl.coalesce("number", "own"))
-        if named.any():
-            ids = frame.select(own_home(pl.col("identity"))).to_series()
-            given = bucket_of(ids, self._buckets)
-            frame = frame.with_columns(pl.when(named).then(given).otherwise("number").alias("number"))
-        return frame.get_column("number")
+        held = self._numbers.find(hashes).alias("held")
+        own = (hashes % self._buckets).cast(pl.UInt32).alias("own")  # what ``bucket_of`` gives for it as a home
+        number = pl.DataFrame([held, own]).select(pl.coalesce("held", "own").alias("number")).to_series()
+        named = identity.to_frame().select(is_profile(pl.first())).to_series()
+        if not named.any():
+            return number
+        ids = identity.filter(named).to_frame().select(own_home(pl.first())).to_series()
+        return number.scatter(named.arg_true(), bucket_of(ids, self._buckets))
 
     def named(self, names: pl.DataFrame, bucket: int) -> pl.DataFrame:
         """All identities that may have rows in a bucket, sorted: ``NAMES`` and ``home``.

@@ -25,4 +25,4 @@ class Limits:
             return Cut(1, 1, self.rows_in_bucket)
         buckets = min(max(1, ceil(rows / self.rows_in_bucket)), self.most_parts)
         parts = min(max(1, ceil(rows / _KEYS_IN_PART)), self.most_parts)
-        return Cut(buckets, parts, max(1, self.rows_in_bucket // 2))
+        return Cut(buckets, parts, max(1, self.rows_in_bucket // 3))

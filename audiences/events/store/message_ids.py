@@ -1,9 +1,9 @@
 """Message ids, as two hashes each, over all history: which rows are copies, and the index of those that count.
 
 A hash of 64 bits and a check of 32 stand for a message id. The copy that counts is the first by ``received_at``
-(missing last), then ``timestamp``, then the bytes of the row. ``tie`` is a hash of the instant and of all that was read
-of a row: rows that were received together and have the same one are the same. Where they aren't, the rows themselves
-decide.
+(missing last), then ``timestamp``, then the bytes of the row. ``tie`` is a hash of the instant and of all that is
+needed of a row: between rows that were received together and have the same one there is nothing to decide. Where they
+haven't, the rows themselves decide.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 import polars as pl
 
 from audiences.events.instants import INSTANT
+from audiences.events.needs import EventNeeds
 from audiences.events.rows import Accepted
 from audiences.events.store.manifest import Generation
 
@@ -28,12 +29,12 @@ _STORED: Final = pl.Schema(
 )
 
 
-def keys_of(batch: Accepted, first: int) -> pl.DataFrame:
+def keys_of(batch: Accepted, first: int, needs: EventNeeds) -> pl.DataFrame:
     """``KEYS`` of a batch, of the rows that have a message id; ``first`` is the place of its table's first row."""
     ids = batch.rows.get_column("message_id")
     if ids.null_count() == len(ids):
         return KEYS.to_frame()
-    tie = pl.struct("timestamp", digest=pl.lit(batch.digests())).hash(seed=_TIE)
+    tie = pl.struct("timestamp", digest=pl.lit(batch.digests(needs))).hash(seed=_TIE)
     frame = batch.rows.select(
         (pl.col("row") + first).alias("place"),
         pl.col("message_id").hash(seed=_HASH).alias("hash"),

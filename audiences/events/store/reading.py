@@ -47,7 +47,7 @@ CALL: Final = ("place", "identity", "type", "timestamp", "message_id", "group_id
 
 
 _SPAN: Final = 32_768  # rows that are read for one of them
-_NO_TEXTS: Final = pl.Schema(
+AGAIN: Final = pl.Schema(
     {
         "place": pl.UInt64(),
         "type": CALLS,
@@ -58,6 +58,7 @@ _NO_TEXTS: Final = pl.Schema(
         "received_at": INSTANT,
     }
 )
+"""Rows that are read again, because something is to be decided about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +106,19 @@ class Reading:
                     count(rows)
         return Read(rows, accepted)
 
-    def again(self, places: pl.Series) -> pl.DataFrame:
-        """The rows at some places (sorted UInt64), with all their texts and ``place``; those that were accepted.
+    def again(self, places: pl.Series) -> Iterator[pl.DataFrame]:
+        """The rows at some places (sorted UInt64) that were accepted, with all their texts (``AGAIN``), in order.
 
         Only the parts of tables in which one of them is are read.
         """
-        found = [_NO_TEXTS.to_frame()]
         for table, first, end in zip(self._tables, self._firsts, self._firsts[1:], strict=False):
             here = places.filter((places >= first) & (places < end)) - first
             for start, rows in _spans(here):
-                for batch in _batches(table, self._needs, Rejects(samples=0), start, rows):
+                for batch in _batches(table, self._needs, Rejects(), start, rows):
                     wanted = batch.rows.get_column("row").is_in(here.implode())
                     if wanted.any():
                         texts = batch.texts(wanted).with_columns(place=(pl.col("row") + first).cast(pl.UInt64))
-                        found.append(texts.select(list(_NO_TEXTS)))
-        return pl.concat(found)
+                        yield texts.select(list(AGAIN))
 
     def places_of(self, identities: pl.Series) -> pl.Series:
         """The places (UInt64) of all rows that may have one of some identities. Only columns of ids are read."""
@@ -131,33 +130,31 @@ class Reading:
         return pl.concat(found)
 
     def _frames(self, batch: Accepted, first: int) -> dict[str, pl.DataFrame]:
+        place = (pl.col("row") + first).alias("place")
         events = batch.rows.get_column("event").cast(pl.Enum(sorted(self._needs.events)), strict=False)
         is_needed = events.is_not_null()
         is_call = batch.rows.get_column("type").is_in(["identify", "group"])
         without_id = batch.rows.get_column("message_id").is_null()
         told = is_call | (without_id & is_needed)
         texts = batch.texts(told).select(
-            "row", "traits", content=pl.when(pl.col("message_id").is_null()).then(content())
+            place, "traits", content=pl.when(pl.col("message_id").is_null()).then(content())
         )
-        rows = batch.rows.with_columns(events, (pl.col("row") + first).alias("place"))
-        with_texts = rows.filter(told).hstack(texts.drop("row"))
-        needed = rows.filter(is_needed)
-        if not (without_id & is_needed).any():
-            needed = needed.with_columns(content=pl.lit(None, dtype=pl.String))
+        calls = batch.rows.filter(told).hstack(texts).filter(is_call.filter(told)).select(CALL)
+        needed = batch.rows.select(place, events, *ROW[1:2], *ROW[3:-1], "profile_id").filter(is_needed)
+        needed = needed.with_columns(_untold(needed)).drop("profile_id")
+        if (without_id & is_needed).any():
+            needed = needed.join(texts.select("place", "content"), on="place", how="left", maintain_order="left")
         else:
-            needed = needed.join(texts.select("row", "content"), on="row", how="left", maintain_order="left")
+            needed = needed.with_columns(content=pl.lit(None, dtype=pl.String))
         values = batch.values(self._needs, is_needed).filter(is_needed)
+        others = batch.rows.select(place, *OTHER[1:], "profile_id").filter(~is_needed)
         named = pl.col("profile_id").is_not_null()
-        others = rows.filter(~is_needed).with_columns(
-            pl.when(named).then("user_id").alias("user_id"), pl.when(named).then("anonymous_id").alias("anonymous_id")
-        )
+        ids = [pl.when(named).then(name).alias(name) for name in ("user_id", "anonymous_id")]
         return {
-            "rows": needed.select(ROW)
-            .with_columns(_untold(needed))
-            .hstack([keepable(column) for column in values.get_columns()]),
-            "others": others.select(OTHER),
-            "calls": with_texts.filter(is_call.filter(told)).select(CALL),
-            "keys": keys_of(batch, first),
+            "rows": needed.select(ROW).hstack([keepable(column) for column in values.get_columns()]),
+            "others": others.with_columns(ids).drop("profile_id"),
+            "calls": calls,
+            "keys": keys_of(batch, first, self._needs),
         }
 
 

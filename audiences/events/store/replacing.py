@@ -15,6 +15,7 @@ import polars as pl
 from audiences.events.instants import INSTANT
 from audiences.events.store.deciding import Decided, Stored
 from audiences.events.store.files import Files
+from audiences.events.store.homes import is_profile
 from audiences.events.store.manifest import Generation
 from audiences.events.store.message_ids import hashed_ids, stored_places
 
@@ -137,14 +138,13 @@ def write_replaced(files: Files, name: str, stored: Stored, decided: Decided) ->
     )
     unsure = _unsure(decided, seen, companions)
     if len(unsure):
-        rows = _rows_left(stored, unsure, gone)
-        first = rows.group_by("identity").agg(pl.col("timestamp").min().alias("found"))
+        left = _companions(pl.concat([COMPANIONS.to_frame(), *_seen_left(stored, unsure, gone)]))
+        first = left.group_by("identity").agg(pl.col("first_seen").min().alias("found"))
         is_unsure = pl.col("identity").is_in(unsure.implode())
         seen = seen.join(first, on="identity", how="left", maintain_order="left").select(
             "identity", "events", pl.when(is_unsure).then("found").otherwise("first_seen").alias("first_seen")
         )
-        named = rows.filter(pl.col("profile_id").is_not_null()).rename({"timestamp": "first_seen"})
-        companions = pl.concat([companions.filter(~is_unsure), _companions(named.select(list(COMPANIONS)))])
+        companions = pl.concat([companions.filter(~is_unsure), left.filter(is_profile(pl.col("identity")))])
     files.write(f"{name}/amended", seen.select(list(SEEN)))
     files.write(f"{name}/amended-companions", companions.sort(*_KEY, nulls_last=True))
 
@@ -197,10 +197,12 @@ def _keyed(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select("message_id", "identity", *ids, "timestamp")
 
 
-def _rows_left(stored: Stored, identities: pl.Series, gone: pl.DataFrame) -> pl.DataFrame:
-    """The rows of some identities that count now, of what was read before."""
-    rows = stored.arrivals.rows_of(identities)
-    rows = rows.filter(pl.col("identity").is_in(identities.implode()))
-    rows = rows.join(gone.select("message_id"), on="message_id", how="anti")
-    counts = stored_places(stored.root, stored.generations, hashed_ids(rows.get_column("message_id")))
-    return rows.filter(pl.col("message_id").is_null() | (counts == rows.get_column("place")).fill_null(value=False))
+def _seen_left(stored: Stored, identities: pl.Series, gone: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """``COMPANIONS`` of the rows of some identities that count now, of what was read before; also of those that are no
+    profile's, whose ids are null.
+    """
+    for each in stored.arrivals.rows_of(identities):
+        rows = each.join(gone.select("message_id"), on="message_id", how="anti", maintain_order="left")
+        places = stored_places(stored.root, stored.generations, hashed_ids(rows.get_column("message_id")))
+        counts = pl.col("message_id").is_null() | (pl.lit(places) == pl.col("place")).fill_null(value=False)
+        yield _companions(_keyed(rows.filter(counts)).rename({"timestamp": "first_seen"}).select(list(COMPANIONS)))

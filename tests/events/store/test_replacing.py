@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 import naive_inputs
 from audiences.events import Limits
-from audiences.events.store import reading
+from audiences.events.store import deciding, homes, reading
 from audiences.events.store.manifest import newest
 from event_stores import TINY, from_store, outcome, read_afresh
 from event_tables import AS_OF, needs, table
@@ -131,7 +132,7 @@ def test_only_the_parts_of_files_with_such_rows_are_read_again(
     spans.clear()
     write(tmp_path, "c", row("a9", "u0", received_at=AS_OF - HOUR), row("b1"), row("c"))
     from_store(tmp_path, WANTED).close()
-    assert spans == [("c", None), ("c", 4), ("a", 4)], "the row of b is the same as before: nothing is to be decided"
+    assert spans == [("c", None), ("a", 4), ("c", 4)], "the row of b is the same as before: nothing is to be decided"
     assert outcome(from_store(tmp_path, WANTED)) == outcome(read_afresh(tmp_path, WANTED))
 
 
@@ -224,6 +225,34 @@ def test_replaced_again_and_again_and_put_in_order(tmp_path: Path) -> None:
     assert any((tmp_path / "store").glob("base-*[2-9]")), "it was put in order on the way"
 
 
+@pytest.mark.parametrize("limits", [None, TINY])
+def test_people_whose_hashes_are_the_same(
+    tmp_path: Path, limits: Limits | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = homes.hashes_of
+
+    def colliding(identity: pl.Series) -> pl.DataFrame:
+        found = original(identity)
+        other = original(pl.Series(["user_id:u2"]))["hash"][0]
+        same = pl.lit(identity.is_in(["user_id:u1", "user_id:u3", "user_id:held"]))
+        return found.with_columns(pl.when(same).then(pl.lit(other, pl.UInt64)).otherwise("hash").alias("hash"))
+
+    monkeypatch.setattr(homes, "hashes_of", colliding)
+    rows = [row(f"m{number}", f"u{number % 5}", number % 7 + 1) for number in range(30)]
+    found = arrive(tmp_path, rows, [row("m3", "u1", received_at=AS_OF - HOUR), row("new", "u3")], limits=limits)
+    assert len(found["events"]) == 31
+    people = pl.DataFrame(
+        {"profile_id": ["p"], "external_ids": [[{"type": "user_id", "value": one} for one in ("held", "u1")]]}
+    )
+    write(tmp_path, "held", row("held", "held"))
+    for store in ("store", "another"):
+        (tmp_path / "store").rename(tmp_path / store)
+        stored = outcome(from_store(tmp_path, WANTED, profiles=people, limits=limits))
+        monkeypatch.undo()
+        assert stored == outcome(read_afresh(tmp_path, WANTED, profiles=people))
+        monkeypatch.setattr(homes, "hashes_of", colliding)
+
+
 # ── in any order ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -250,5 +279,6 @@ def random_row(chance: random.Random) -> Row:
 def test_any_order(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 (more than Hypothesis draws)
     files = [[random_row(chance) for _ in range(chance.randrange(1, 9))] for _ in range(chance.randrange(2, 6))]
-    with tempfile.TemporaryDirectory() as name:
+    at_once = patch.object(deciding, "_ROWS_AT_ONCE", chance.choice((2, 100)))
+    with tempfile.TemporaryDirectory() as name, at_once:
         arrive(Path(name), *files, limits=chance.choice((None, TINY, Limits(rows_in_memory=4, rows_in_bucket=100))))
