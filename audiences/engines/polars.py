@@ -10,15 +10,14 @@ users, and users of their accounts, crosses buckets: it goes from one stage to t
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from audiences.at_once import each_at_once
 from audiences.costs import Costs
 from audiences.definitions.computation import Computation, Level
 from audiences.engines import refusals
@@ -35,9 +34,6 @@ from audiences.stages import Stage, UserQuestion
 
 if TYPE_CHECKING:
     from audiences.events import Bucket, PreparedInputs
-
-AT_ONCE: Final = 2
-"""Buckets that are computed at the same time: half of the time goes into steps that use one core only."""
 
 
 class PolarsEngine:
@@ -123,7 +119,7 @@ def height(stage: Stage, prepared: PreparedInputs) -> int:
 def user_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
     """Computes a stage over all profiles, bucket by bucket. ``known`` has the answers of users in the end."""
     answers: dict[UserQuestion, pl.DataFrame] = {}
-    for part in some_at_once(partial(computed_users, stage, as_of, known), prepared.buckets()):
+    for part in each_at_once(partial(computed_users, stage, as_of, known), prepared.buckets()):
         known.meter.add(part.meter)
         for question, frame in part.answers.items():
             answers[question] = summed([frame, *([answers[question]] if question in answers else [])])
@@ -136,21 +132,6 @@ def computed_users(stage: Stage, as_of: datetime, known: Known, bucket: Bucket) 
     part = UserStage(stage, bucket, as_of, known)
     part.compute()
     return part
-
-
-def some_at_once(compute: Callable[[Bucket], UserStage], buckets: Iterable[Bucket]) -> Iterator[UserStage]:
-    """What is made of each bucket, in their order.
-
-    While some are computed, the next one is read: one more than ``AT_ONCE`` is in memory.
-    """
-    waiting: deque[Future[UserStage]] = deque()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for bucket in buckets:
-            waiting.append(pool.submit(compute, bucket))
-            if len(waiting) > AT_ONCE:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def account_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from audiences.at_once import each_at_once
 from audiences.events.identifiers import EXTERNAL_IDS, external_ids
 
 UNIVERSE: Final = pl.Schema(
@@ -24,7 +25,7 @@ UNIVERSE: Final = pl.Schema(
     }
 )
 
-ROWS_AT_ONCE: Final = 200_000
+ROWS_AT_ONCE: Final = 100_000
 
 
 class People:
@@ -32,17 +33,16 @@ class People:
     this object.
     """
 
-    def __init__(self, source: pl.DataFrame | Iterable[pl.DataFrame]) -> None:
-        """Takes a frame as it is; others are put down as they come."""
+    def __init__(self, source: pl.DataFrame | Iterable[Callable[[], pl.DataFrame]]) -> None:
+        """Takes a frame as it is; parts are made when it is their turn, and put down."""
         self._frame = source if isinstance(source, pl.DataFrame) else None
         self._files: list[Path] = []
         if isinstance(source, pl.DataFrame):
             return
         folder = tempfile.mkdtemp(prefix="audiences-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        for number, part in enumerate(source):
-            self._files.append(Path(folder) / f"profiles-{number:05}.arrow")
-            part.write_ipc(self._files[-1])
+        numbered = ((Path(folder) / f"profiles-{number:05}.arrow", part) for number, part in enumerate(source))
+        self._files = list(each_at_once(_put_down, numbered))
 
     def scan(self) -> pl.LazyFrame:
         """All of them, read when they are needed, as long as this object is there."""
@@ -52,6 +52,12 @@ class People:
     def frame(self) -> pl.DataFrame:
         """All of them in memory."""
         return self.scan().collect() if self._frame is None else self._frame
+
+
+def _put_down(part: tuple[Path, Callable[[], pl.DataFrame]]) -> Path:
+    path, make = part
+    make().write_ipc(path)
+    return path
 
 
 def put_together(profiles: pl.DataFrame, identifiers: pl.DataFrame, most: int = ROWS_AT_ONCE) -> People:
@@ -66,13 +72,13 @@ def put_together(profiles: pl.DataFrame, identifiers: pl.DataFrame, most: int = 
     return People(_parts(profiles, identifiers, most))
 
 
-def _parts(profiles: pl.DataFrame, identifiers: pl.DataFrame, rows: int) -> Iterator[pl.DataFrame]:
+def _parts(profiles: pl.DataFrame, identifiers: pl.DataFrame, rows: int) -> Iterator[Callable[[], pl.DataFrame]]:
     if not identifiers.get_column("row").is_sorted():
         identifiers = identifiers.sort("row", maintain_order=True)
     row = identifiers.get_column("row")
     for first in range(0, profiles.height, rows):
         start, end = (int(row.search_sorted(edge)) for edge in (first, first + rows))
-        yield _with_external_ids(profiles.slice(first, rows), identifiers.slice(start, end - start), first)
+        yield partial(_with_external_ids, profiles.slice(first, rows), identifiers.slice(start, end - start), first)
 
 
 def _with_external_ids(profiles: pl.DataFrame, identifiers: pl.DataFrame, first: int) -> pl.DataFrame:
