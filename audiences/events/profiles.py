@@ -22,7 +22,7 @@ from audiences.events.columns import (
     require,
 )
 from audiences.events.documents import document
-from audiences.events.identifiers import IDENTIFIERS, read_external_ids
+from audiences.events.identifiers import HELD, read_external_ids
 from audiences.events.ids import id_texts
 from audiences.events.rejects import Reason, Rejects, Sample
 from audiences.events.tables import BATCH_ROWS, TYPED_BATCH_ROWS, Table
@@ -39,8 +39,8 @@ class ProfilesTable:
     """``profiles``, sorted by id: ``id``, ``traits`` (JSON text of an object), ``account_ids`` (null where the table
     has none).
 
-    ``identifiers``: one row for each external id: ``type``, ``value``, ``created_at``; ``holders`` (UInt32): the row
-    of ``profiles`` that has it.
+    ``identifiers``: one row for each external id: ``type`` (Categorical), ``value``, ``created_at``; ``holders``
+    (UInt32): the row of ``profiles`` that has it.
     """
 
     profiles: pl.DataFrame
@@ -50,7 +50,7 @@ class ProfilesTable:
     def named_identifiers(self) -> pl.DataFrame:
         """``IDENTIFIERS``: those of all profiles, with the profile's id."""
         holder = self.profiles.get_column("id").gather(self.holders).alias("profile_id")
-        return self.identifiers.select(holder, "type", "value", "created_at")
+        return self.identifiers.select(holder, pl.col("type").cast(pl.String), "value", "created_at")
 
 
 def read_profiles(tables: Sequence[Table], rejects: Rejects) -> ProfilesTable:
@@ -59,7 +59,7 @@ def read_profiles(tables: Sequence[Table], rejects: Rejects) -> ProfilesTable:
     A row without a profile id is rejected. A profile whose traits or external ids can't be read keeps its
     place without them, and is counted. Raises ``InputError`` for two different rows of one profile.
     """
-    profiles, identifiers = [PROFILES.to_frame()], [IDENTIFIERS.to_frame().drop("profile_id")]
+    profiles, identifiers = [PROFILES.to_frame()], [HELD.to_frame()]
     holders = [pl.Series([], dtype=pl.UInt32)]
     kept = 0
     for table in tables:
@@ -105,7 +105,7 @@ def _read_batch(raw: pl.DataFrame, path: str) -> _Batch:
     ids, wrong = _ids(raw, "profile_id")
     traits, wrong_traits = _traits(raw)
     there = ids.is_not_null()
-    rows, identifiers, wrong_identifiers = NO_ROWS, IDENTIFIERS.to_frame().drop("profile_id"), list[int]()
+    rows, identifiers, wrong_identifiers = NO_ROWS, HELD.to_frame(), list[int]()
     if "external_ids" in raw.columns:
         rows, identifiers, wrong_identifiers = read_external_ids(raw.get_column("external_ids"), path)
     held = there.gather(rows)
