@@ -236,6 +236,7 @@ def _compute(
                 computed={item.key: Computed(item, fingerprints[item.key], seconds[item.key]) for item in plan.order},
                 results=results,
                 profiles=prepared.people,
+                universe=prepared.people.fingerprint,
                 accounts=_accounts(plan, prepared),
                 computed_at=clock.now(),
                 rejects=prepared.rejects.counts,

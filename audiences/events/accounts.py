@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,12 +87,12 @@ class Dealing:
     """How much is held in memory while the events of users are dealt out to buckets of accounts.
 
     Until they are more than ``rows_in_bucket`` (0: whatever they are) they stay in memory; else they are put down on
-    the ``shelf``. ``weights`` says how many events each profile of the universe has, ``most_buckets`` bounds the number
-    of buckets.
+    the ``shelf``. ``weights`` finds out how many events each profile of the universe has, ``most_buckets`` bounds the
+    number of buckets.
     """
 
     shelf: Shelf
-    weights: pl.Series | None = None
+    weights: Callable[[], pl.Series] | None = None
     rows_in_bucket: int = 0
     most_buckets: int = 1
 
@@ -100,7 +100,7 @@ class Dealing:
         """Cuts accounts, before their events are known, by the number of all events of their users."""
         if self.weights is None:
             return BucketPlan((0,), len(members.ids))
-        return self._cut(members.sums(self.weights))
+        return self._cut(members.sums(self.weights()))
 
     def cut_by(self, events: pl.DataFrame, members: Members) -> BucketPlan:
         """Cuts accounts by the number of their ``events``."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, partial
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import polars as pl
@@ -26,59 +28,105 @@ UNIVERSE: Final = pl.Schema(
 )
 
 ROWS_AT_ONCE: Final = 100_000
+"""So many profiles are put together at once."""
 
 
 class People:
-    """Profiles (``UNIVERSE``), sorted by id: a frame, or Arrow files one after another, which are removed together with
+    """Profiles (``UNIVERSE``), sorted by id: in memory if they are few, else in files that are removed together with
     this object.
+
+    ``fingerprint`` tells them from others, without reading them; None where that isn't known.
     """
 
-    def __init__(self, source: pl.DataFrame | Iterable[Callable[[], pl.DataFrame]]) -> None:
-        """Takes a frame as it is; parts are made when it is their turn, and put down."""
-        self._frame = source if isinstance(source, pl.DataFrame) else None
-        self._files: list[Path] = []
-        if isinstance(source, pl.DataFrame):
-            return
-        folder = tempfile.mkdtemp(prefix="audiences-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        numbered = ((Path(folder) / f"profiles-{number:05}.arrow", part) for number, part in enumerate(source))
-        self._files = list(each_at_once(_put_down, numbered))
+    def __init__(self, frame: pl.DataFrame, identifiers: pl.DataFrame | None = None, fingerprint: str | None = None):
+        """Takes a whole frame; or one without ``external_ids``, and the identifiers, and puts both down as they are."""
+        self.fingerprint = fingerprint
+        self._frame = frame if identifiers is None else None
+        self._parts: list[_Part] = []
+        self._lock = Lock()
+        if identifiers is not None:
+            folder = Path(tempfile.mkdtemp(prefix="audiences-"))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._parts = list(each_at_once(_Part.put_down, _cut(folder, frame, identifiers)))
 
     def scan(self) -> pl.LazyFrame:
         """All of them, read when they are needed, as long as this object is there."""
-        return pl.scan_ipc(self._files, glob=False) if self._frame is None else self._frame.lazy()
+        if self._frame is not None:
+            return self._frame.lazy()
+        with self._lock:
+            return pl.scan_ipc(list(each_at_once(_Part.whole, self._parts)), glob=False)
 
     @cached_property
     def frame(self) -> pl.DataFrame:
         """All of them in memory."""
         return self.scan().collect() if self._frame is None else self._frame
 
-
-def _put_down(part: tuple[Path, Callable[[], pl.DataFrame]]) -> Path:
-    path, make = part
-    make().write_ipc(path)
-    return path
-
-
-def put_together(profiles: pl.DataFrame, identifiers: pl.DataFrame, most: int = ROWS_AT_ONCE) -> People:
-    """All that is known of profiles: ``UNIVERSE`` without ``external_ids``, and these out of their identifiers.
-
-    ``identifiers``: ``row`` (UInt32, of ``profiles``), ``type``, ``value``, ``created_at``, in any order. If there are
-    more profiles than ``most``, they are put down so many at once: neither all lists of identifiers are ever in memory,
-    nor is what nobody needs before the end.
-    """
-    if profiles.height <= most:
-        return People(_with_external_ids(profiles, identifiers, 0))
-    return People(_parts(profiles, identifiers, most))
+    @cached_property
+    def traits(self) -> pl.Series:
+        """The traits of each."""
+        known = (
+            self.scan() if self._frame is not None else pl.scan_ipc([one.profiles for one in self._parts], glob=False)
+        )
+        return known.select("traits").collect().to_series()
 
 
-def _parts(profiles: pl.DataFrame, identifiers: pl.DataFrame, rows: int) -> Iterator[Callable[[], pl.DataFrame]]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some profiles in files: first as they are given, with the identifiers apart, and then as ``UNIVERSE``."""
+
+    first: int  # the row of the first of them
+    profiles: Path
+    identifiers: Path
+    together: Path
+
+    @classmethod
+    def put_down(cls, part: tuple[Path, int, pl.DataFrame, pl.DataFrame]) -> _Part:
+        """Writes the first two."""
+        folder, first, profiles, identifiers = part
+        made = cls(first, *(folder / f"{first:010}-{name}.arrow" for name in ("profiles", "identifiers", "together")))
+        profiles.write_ipc(made.profiles)
+        identifiers.write_ipc(made.identifiers)
+        return made
+
+    def whole(self) -> Path:
+        """Writes the last, if it isn't there yet."""
+        if not self.together.exists():
+            profiles, identifiers = pl.read_ipc(self.profiles), pl.read_ipc(self.identifiers)
+            _with_external_ids(profiles, identifiers, self.first).write_ipc(self.together)
+        return self.together
+
+
+def _cut(
+    folder: Path, profiles: pl.DataFrame, identifiers: pl.DataFrame
+) -> Iterator[tuple[Path, int, pl.DataFrame, pl.DataFrame]]:
     if not identifiers.get_column("row").is_sorted():
         identifiers = identifiers.sort("row", maintain_order=True)
     row = identifiers.get_column("row")
-    for first in range(0, profiles.height, rows):
-        start, end = (int(row.search_sorted(edge)) for edge in (first, first + rows))
-        yield partial(_with_external_ids, profiles.slice(first, rows), identifiers.slice(start, end - start), first)
+    for first in range(0, profiles.height, ROWS_AT_ONCE):
+        start, end = (int(row.search_sorted(edge)) for edge in (first, first + ROWS_AT_ONCE))
+        yield folder, first, profiles.slice(first, ROWS_AT_ONCE), identifiers.slice(start, end - start)
+
+
+def put_together(
+    profiles: pl.DataFrame, identifiers: pl.DataFrame, fingerprint: str | None = None, most: int = ROWS_AT_ONCE
+) -> People:
+    """All that is known of profiles: ``UNIVERSE`` without ``external_ids``, and these out of their identifiers.
+
+    ``identifiers``: ``row`` (UInt32, of ``profiles``), ``type``, ``value``, ``created_at``, in any order. If there are
+    more profiles than ``most``, all is put down as it is; lists of identifiers are made in parts, and only if somebody
+    asks for them: those of all profiles take more memory than all else.
+    """
+    if profiles.height <= most:
+        return People(_with_external_ids(profiles, identifiers, 0))
+    return People(profiles, identifiers, fingerprint)
+
+
+def content(frame: pl.DataFrame) -> str:
+    """Tells frames apart by their rows, in whatever order they are."""
+    if frame.is_empty():
+        return "0"
+    row = pl.struct(pl.all()).hash(seed=0)
+    return "{} {} {}".format(*frame.select(rows=pl.len(), total=row.sum(), mixed=row.bitwise_xor()).row(0))
 
 
 def _with_external_ids(profiles: pl.DataFrame, identifiers: pl.DataFrame, first: int) -> pl.DataFrame:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from audiences.events.calls import latest_traits, memberships
 from audiences.events.instants import INSTANT
 from audiences.events.owners import Everyone, Held, Owned, owners
-from audiences.events.people import ROWS_AT_ONCE, People, put_together
+from audiences.events.people import ROWS_AT_ONCE, People, content, put_together
 from audiences.events.profiles import ProfilesTable
 from audiences.events.text_places import joined_by_text
+
+FORMAT: Final = "1"
+"""Changes whenever other profiles are made of the same inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,15 @@ class Universe:
     owned: pl.DataFrame
 
 
-def make_universe(table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame, most: int = ROWS_AT_ONCE) -> Universe:
+def make_universe(
+    table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame, version: str | None = None, most: int = ROWS_AT_ONCE
+) -> Universe:
     """All profiles of the table, and one for every identity on an event that none of them holds.
 
     An implicit profile's traits are those of its identify calls, its external ids those of its events; a
     profile of the table has what the table says. Account ids come from group calls where the table has
-    none. Profiles that hold a suppressed identifier are left out, and so are their events. ``most``: see
-    ``put_together``.
+    none. Profiles that hold a suppressed identifier are left out, and so are their events. ``version`` tells the
+    table from others; ``most``: see ``put_together``.
     """
     held = Held.of(table, seen.companions)
     owned, conflicts = owners(seen.identities.get_column("identity"), held)
@@ -76,9 +83,30 @@ def make_universe(table: ProfilesTable, seen: Seen, suppressed: pl.DataFrame, mo
             "anonymous": _anonymous(identifiers, len(everyone.ids)),
         }
     )
-    people = put_together(profiles.with_columns(traits=_traits(table, everyone, calls)), identifiers, most)
+    known = profiles.select("id", "account_ids", "implicit", _traits(table, everyone, calls).alias("traits"))
+    fingerprint = None if version is None else _fingerprint(version, known, identifiers, calls, suppressed)
+    people = put_together(known, identifiers, fingerprint, most)
     owner_rows = named.select("identity", owner=owner).drop_nulls("owner")
     return Universe(profiles, people, owner_rows, calls, conflicts, named)
+
+
+def _fingerprint(
+    version: str, profiles: pl.DataFrame, identifiers: pl.DataFrame, calls: pl.DataFrame, suppressed: pl.DataFrame
+) -> str:
+    """What decides all that is known of profiles: the table; implicit profiles and their identifiers; calls; and who is
+    left out.
+    """
+    implicit = profiles.get_column("implicit")
+    others = profiles.filter(implicit).select("id")
+    theirs = identifiers.filter(implicit.gather(identifiers.get_column("row")))
+    named = theirs.select(
+        pl.lit(profiles.get_column("id").gather(theirs.get_column("row"))).alias("id"),
+        pl.col("type").cast(pl.String),
+        "value",
+        "created_at",
+    )
+    parts = [FORMAT, pl.__version__, version, *map(content, (others, named, calls, suppressed))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _identifiers(

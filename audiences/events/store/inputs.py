@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from functools import cached_property
 from typing import Final
 
 import polars as pl
@@ -105,14 +104,10 @@ class StoredInputs(PreparedInputs):
             part = self._rows.part(number, events=names, texts=ORDER if in_order else ())
             yield _as_read(part if columns is None else _only(part, columns))
 
-    @cached_property
-    def _traits(self) -> pl.Series:
-        return self.people.scan().select("traits").collect().to_series()
-
     def _profile_rows(self, rows: pl.Series) -> pl.DataFrame:
         """Profiles as a bucket has them."""
         people = self.members.select(pl.all().gather(rows))
-        return with_traits(people, lambda: self._traits.gather(rows), self._needs.traits)
+        return with_traits(people, lambda: self.people.traits.gather(rows), self._needs.traits)
 
 
 def _only(part: Part, columns: Collection[str]) -> Part:

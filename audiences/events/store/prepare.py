@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +84,8 @@ def prepare(
         store.manifest.counts.add_to(rejects, _where_now(store.manifest, tables))
         known = read_known(store.files, store.manifest)
         most = min(ROWS_AT_ONCE, max(1, limits.rows_in_memory))
-        universe = make_universe(profiles, known.seen(pl.lit(as_of).cast(INSTANT)), suppressed, most)
+        version = None if place is None else _version(tables.profiles)
+        universe = make_universe(profiles, known.seen(pl.lit(as_of).cast(INSTANT)), suppressed, version, most)
         del profiles
         layout = make_layout(known, universe, store.manifest)
         if store.folder is not None and _is_scattered(layout, store.manifest, limits):
@@ -113,10 +114,17 @@ def prepare(
         accounts=accounts,
         close=folder.cleanup if folder else _nothing,
         dealing=Dealing(
-            Shelf(temporary), _weights(universe, known.identities), limits.rows_in_bucket, limits.most_parts
+            Shelf(temporary), partial(_weights, universe, known.identities), limits.rows_in_bucket, limits.most_parts
         ),
         note=store.note,
     )
+
+
+def _version(tables: Sequence[Table]) -> str | None:
+    """Tells tables in files from others; frames would have to be read for it."""
+    if not all(isinstance(table, ParquetTable) for table in tables):
+        return None
+    return "\0".join(table.fingerprint() for table in tables)
 
 
 def _where_now(manifest: StoreManifest, tables: Tables) -> dict[str, str]:
