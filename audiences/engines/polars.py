@@ -11,9 +11,10 @@ users, and users of their accounts, crosses buckets: it goes from one stage to t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -22,18 +23,22 @@ from audiences.costs import Costs
 from audiences.definitions.computation import Computation, Level
 from audiences.engines import refusals
 from audiences.engines.base import Progress, Sink
+from audiences.engines.meter import Meter
 from audiences.engines.polars_accounts import Looked, compute_accounts
 from audiences.engines.polars_columns import Column
 from audiences.engines.polars_known import Known
 from audiences.engines.polars_profiles import ID
 from audiences.engines.polars_results import SNAPSHOT, snapshot
-from audiences.engines.polars_users import UserStage, summed
+from audiences.engines.polars_users import ACCOUNT, UserStage, summed
 from audiences.errors import NotYetError, Problem
 from audiences.plan import Plan
 from audiences.stages import Stage, UserQuestion
 
 if TYPE_CHECKING:
     from audiences.events import Bucket, PreparedInputs
+
+ANSWERS_KEPT: Final = 16
+"""So many buckets' answers are kept before they are added up."""
 
 
 class PolarsEngine:
@@ -118,20 +123,34 @@ def height(stage: Stage, prepared: PreparedInputs) -> int:
 
 def user_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
     """Computes a stage over all profiles, bucket by bucket. ``known`` has the answers of users in the end."""
-    answers: dict[UserQuestion, pl.DataFrame] = {}
+    answers: dict[UserQuestion, list[pl.DataFrame]] = {}
     for part in each_at_once(partial(computed_users, stage, as_of, known), prepared.buckets()):
         known.meter.add(part.meter)
         for question, frame in part.answers.items():
-            answers[question] = summed([frame, *([answers[question]] if question in answers else [])])
-        yield part.ids, {item.key: part.results[item.key].result() for item in stage.computations}
-    known.answers |= answers
+            several = answers.setdefault(question, [])
+            several.append(frame)
+            if len(several) == ANSWERS_KEPT:
+                several[:] = [summed(several)]
+        yield part.ids, part.values
+    known.answers |= {question: summed(several).sort(ACCOUNT) for question, several in answers.items()}
 
 
-def computed_users(stage: Stage, as_of: datetime, known: Known, bucket: Bucket) -> UserStage:
-    """A users' stage over one bucket, with its results."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was computed of a bucket. The bucket itself isn't part of it: its memory is needed for others."""
+
+    ids: pl.Series
+    values: dict[str, pl.Series]
+    answers: dict[UserQuestion, pl.DataFrame]
+    meter: Meter
+
+
+def computed_users(stage: Stage, as_of: datetime, known: Known, bucket: Bucket) -> Found:
+    """A users' stage over one bucket."""
     part = UserStage(stage, bucket, as_of, known)
     part.compute()
-    return part
+    values = {item.key: part.results[item.key].result() for item in stage.computations}
+    return Found(part.ids, values, part.answers, part.meter)
 
 
 def account_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
