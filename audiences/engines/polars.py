@@ -29,6 +29,7 @@ from audiences.engines.polars_columns import Column
 from audiences.engines.polars_known import Known
 from audiences.engines.polars_profiles import ID
 from audiences.engines.polars_results import SNAPSHOT, snapshot
+from audiences.engines.polars_snapshots import Snapshot
 from audiences.engines.polars_users import ACCOUNT, UserStage, summed
 from audiences.errors import NotYetError, Problem
 from audiences.plan import Plan
@@ -89,7 +90,7 @@ class PolarsEngine:
                 done += len(ids)
                 if progress is not None:
                     progress(done, total)
-            known.snapshots |= {key: kept.whole(key) for key in kept.keys}
+            known.snapshots |= {key: Snapshot(kept.whole(key)) for key in kept.keys}
         return known.meter.costs()
 
 
