@@ -79,7 +79,7 @@ class StoredInputs(PreparedInputs):
             numbers = pl.int_range(pl.len()).cast(pl.String)
             events = events.with_columns(value_expression("string", numbers).alias(mark))
         return PreparedInputs(
-            People(self.people.scan().filter(pl.lit(wanted)).collect()),
+            People(self.people.scan().filter(pl.col("id").is_in(list(profiles))).collect()),
             self.rejects,
             self.statistics,
             needs=self._needs,
