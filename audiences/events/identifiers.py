@@ -28,8 +28,8 @@ _ALIASES: Final = {"id": "value"}
 
 
 def read_external_ids(column: pl.Series, where: str) -> tuple[pl.Series, pl.DataFrame, list[int]]:
-    """A column ``external_ids`` to identifiers: the row of each (UInt32, ascending); ``type``, ``value``,
-    ``created_at``; and the rows in which something is no identifier.
+    """A column ``external_ids`` to identifiers: the row of each (UInt32, ascending); the identifiers (``HELD``); and
+    the rows in which something is no identifier.
 
     The column is a list of structs ``{type, value, created_at?}``, or JSON text of such a list. A value is
     an id: text, an integer or a whole float. Type and value must both be there.

@@ -1,4 +1,4 @@
-"""All profiles with everything that is known of them: in memory, or in a file that is read in part."""
+"""All profiles with everything that is known of them: in memory, or in files that are put together when asked for."""
 
 from __future__ import annotations
 
