@@ -31,7 +31,7 @@ Profile = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class FakePrepared:
-    profiles: pl.DataFrame
+    members: pl.DataFrame
     parts: tuple[Bucket, ...]
 
     def buckets(self) -> Iterator[Bucket]:

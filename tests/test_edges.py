@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiences.definitions.computation import Computation, Level
-from audiences.edges import Dates, Interval, crossing, crossing_dates
+from audiences.edges import Interval, crossing, crossing_dates
 from fakes import computation
 
 HOUR = 3_600_000_000
@@ -80,11 +80,10 @@ def test_the_same_instant_again_changes_nothing() -> None:
 )
 def test_dates_compared_with_as_of(definition: str, expected: list[tuple[str, int, int]] | None) -> None:
     found = crossing_dates(computation("key", definition), NOW - timedelta(hours=1), NOW)
-    wanted = expected and [
-        Dates((name,), NOW_IN_MICROSECONDS - HOUR + first * DAY, NOW_IN_MICROSECONDS + last * DAY)
-        for name, first, last in expected
-    ]
-    assert (found if found is None else list(found)) == wanted
+    first, last = NOW_IN_MICROSECONDS - HOUR, NOW_IN_MICROSECONDS
+    said = found and [(one.path[0], one.start, one.end) for one in found]
+    wanted = expected and [(name, first + start * DAY, last + end * DAY) for name, start, end in expected]
+    assert (said if said is None else list(said)) == wanted
 
 
 def test_dates_of_accounts_may_be_anything() -> None:

@@ -10,25 +10,27 @@ users, and users of their accounts, crosses buckets: it goes from one stage to t
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from audiences.at_once import each_at_once
 from audiences.costs import Costs
 from audiences.definitions.computation import Computation, Level
 from audiences.engines import refusals
 from audiences.engines.base import Progress, Sink
+from audiences.engines.meter import Meter
 from audiences.engines.polars_accounts import Looked, compute_accounts
 from audiences.engines.polars_columns import Column
 from audiences.engines.polars_known import Known
 from audiences.engines.polars_profiles import ID
 from audiences.engines.polars_results import SNAPSHOT, snapshot
-from audiences.engines.polars_users import UserStage, summed
+from audiences.engines.polars_snapshots import Snapshot
+from audiences.engines.polars_users import ACCOUNT, UserStage, summed
 from audiences.errors import NotYetError, Problem
 from audiences.plan import Plan
 from audiences.stages import Stage, UserQuestion
@@ -36,8 +38,8 @@ from audiences.stages import Stage, UserQuestion
 if TYPE_CHECKING:
     from audiences.events import Bucket, PreparedInputs
 
-AT_ONCE: Final = 2
-"""Buckets that are computed at the same time: half of the time goes into steps that use one core only."""
+ANSWERS_KEPT: Final = 16
+"""So many buckets' answers are kept before they are added up."""
 
 
 class PolarsEngine:
@@ -78,7 +80,7 @@ class PolarsEngine:
         known = Known(plan, given or {})
         stages = plan.stages()
         computed = {
-            Level.USER: lambda: prepared.profiles.get_column("id"),
+            Level.USER: lambda: prepared.members.get_column("id"),
             Level.ACCOUNT: lambda: prepared.accounts().get_column("account_id"),
         }
         done, total = 0, sum(height(stage, prepared) for stage in stages)
@@ -116,11 +118,11 @@ class Snapshots:
         return whole if whole.get_column(ID).is_sorted() else whole.sort(ID)
 
 
-def overlaid(before: pl.DataFrame | None, now: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+def overlaid(before: Snapshot | None, now: pl.DataFrame, ids: pl.Series) -> Snapshot:
     """A snapshot of which the values of some ids were computed anew; ``before`` has those of all others, if any."""
     if before is None:
-        return now
-    return pl.concat([before.filter(~pl.col(ID).is_in(ids.implode())), now]).sort(ID)
+        return Snapshot(now)
+    return Snapshot(pl.concat([before.frame.filter(~pl.col(ID).is_in(ids.implode())), now]))
 
 
 Values = tuple[pl.Series, dict[str, pl.Series]]
@@ -134,35 +136,34 @@ def height(stage: Stage, prepared: PreparedInputs) -> int:
 
 def user_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:
     """Computes a stage over all profiles, bucket by bucket. ``known`` has the answers of users in the end."""
-    answers: dict[UserQuestion, pl.DataFrame] = {}
-    for part in some_at_once(partial(computed_users, stage, as_of, known), prepared.buckets()):
+    answers: dict[UserQuestion, list[pl.DataFrame]] = {}
+    for part in each_at_once(partial(computed_users, stage, as_of, known), prepared.buckets()):
         known.meter.add(part.meter)
         for question, frame in part.answers.items():
-            answers[question] = summed([frame, *([answers[question]] if question in answers else [])])
-        yield part.ids, {item.key: part.results[item.key].result() for item in stage.computations}
-    known.answers |= answers
+            several = answers.setdefault(question, [])
+            several.append(frame)
+            if len(several) == ANSWERS_KEPT:
+                several[:] = [summed(several)]
+        yield part.ids, part.values
+    known.answers |= {question: summed(several).sort(ACCOUNT) for question, several in answers.items()}
 
 
-def computed_users(stage: Stage, as_of: datetime, known: Known, bucket: Bucket) -> UserStage:
-    """A users' stage over one bucket, with its results."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was computed of a bucket. The bucket itself isn't part of it: its memory is needed for others."""
+
+    ids: pl.Series
+    values: dict[str, pl.Series]
+    answers: dict[UserQuestion, pl.DataFrame]
+    meter: Meter
+
+
+def computed_users(stage: Stage, as_of: datetime, known: Known, bucket: Bucket) -> Found:
+    """A users' stage over one bucket."""
     part = UserStage(stage, bucket, as_of, known)
     part.compute()
-    return part
-
-
-def some_at_once(compute: Callable[[Bucket], UserStage], buckets: Iterable[Bucket]) -> Iterator[UserStage]:
-    """What is made of each bucket, in their order.
-
-    While some are computed, the next one is read: one more than ``AT_ONCE`` is in memory.
-    """
-    waiting: deque[Future[UserStage]] = deque()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for bucket in buckets:
-            waiting.append(pool.submit(compute, bucket))
-            if len(waiting) > AT_ONCE:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    values = {item.key: part.results[item.key].result() for item in stage.computations}
+    return Found(part.ids, values, part.answers, part.meter)
 
 
 def account_stage(stage: Stage, prepared: PreparedInputs, as_of: datetime, known: Known) -> Iterator[Values]:

@@ -8,6 +8,7 @@ import polars as pl
 
 from audiences.definitions.computation import Computation
 from audiences.engines.meter import Meter
+from audiences.engines.polars_snapshots import Snapshot
 from audiences.plan import Plan
 from audiences.stages import UserQuestion
 
@@ -20,11 +21,11 @@ class Known:
 
     def __init__(self, plan: Plan, given: Mapping[str, pl.DataFrame]) -> None:
         self._computations = {item.key: item for item in (*plan.given, *plan.order)}
-        self.snapshots: dict[str, pl.DataFrame] = dict(given)
+        self.snapshots = {key: Snapshot(frame) for key, frame in given.items()}
         self.answers: dict[UserQuestion, pl.DataFrame] = {}
         self.meter = Meter(plan)
 
-    def of(self, keys: Sequence[str]) -> Iterator[tuple[Computation, pl.DataFrame | None]]:
+    def of(self, keys: Sequence[str]) -> Iterator[tuple[Computation, Snapshot | None]]:
         """Computations with their snapshots; one that is disabled may have none."""
         for key in keys:
             yield self._computations[key], self.snapshots.get(key)

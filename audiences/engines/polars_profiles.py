@@ -10,6 +10,7 @@ import polars as pl
 
 from audiences.definitions.computation import Computation, Kind
 from audiences.engines.polars_conditions import Rows, Scope
+from audiences.engines.polars_snapshots import Snapshot
 from audiences.events.accounts import users_of_accounts
 from audiences.events.json_columns import values_at
 from audiences.events.needs import column_name
@@ -23,7 +24,6 @@ COUNTED: Final = frozenset({Statistic.COUNT, Statistic.UNIQUE_COUNT})
 ID: Final = "id"
 ANONYMOUS: Final = "anonymous"
 VALUE_OF: Final = "value"
-NO_SNAPSHOT: Final = pl.DataFrame(schema={ID: pl.String, VALUE_OF: pl.String})
 
 
 class Profiles(Rows):
@@ -36,29 +36,25 @@ class Profiles(Rows):
         self._paths: dict[tree.Path, str] = {}
         self._zeros: dict[Measure, str] = {}
 
-    def give(self, computation: Computation, snapshot: pl.DataFrame | None) -> None:
-        """Takes the values of a computation from a snapshot (``id``, ``value``) of these profiles.
+    def give(self, computation: Computation, snapshot: Snapshot | None) -> None:
+        """Takes the values of a computation from its snapshot.
 
         A profile that isn't in an audience's snapshot is not a member; without a snapshot nobody is.
         """
-        joined = self.frame.select(ID).join(self.in_range(snapshot), on=ID, how="left", maintain_order="left")
-        text = pl.col(VALUE_OF)
+        ids = self.frame.get_column(ID)
+        nothing = pl.repeat(None, len(ids), dtype=pl.String, eager=True)
+        text = nothing if snapshot is None else snapshot.values(ids)
         if computation.kind is Kind.AUDIENCE:
             text = text.fill_null("false")
-        self.computed[computation.key] = self.add(joined.select(value_of_json(text)).to_series())
+        self.computed[computation.key] = self.add(text.to_frame("it").select(value_of_json(pl.col("it"))).to_series())
 
-    def in_range(self, snapshot: pl.DataFrame | None) -> pl.DataFrame:
-        """The rows of a snapshot that these profiles may have: a bucket is a range of ids."""
-        if snapshot is None:
-            return NO_SNAPSHOT
-        first, last = self.frame.select(first=pl.col(ID).min(), last=pl.col(ID).max()).row(0)
-        return snapshot.filter(pl.col(ID).is_between(pl.lit(first, pl.String), pl.lit(last, pl.String)))
-
-    def give_of_accounts(self, computation: Computation, snapshot: pl.DataFrame | None) -> None:
+    def give_of_accounts(self, computation: Computation, snapshot: Snapshot | None) -> None:
         """Takes an account-level audience from a snapshot of accounts: true if an account of the user is a member."""
-        members = (NO_SNAPSHOT if snapshot is None else snapshot).select(account=ID)
-        rows = users_of_accounts(self.frame).join(members, on="account", how="semi").get_column("row").unique()
-        found = pl.repeat(False, self.frame.height, dtype=pl.Boolean, eager=True).scatter(rows, True)
+        found = pl.repeat(False, self.frame.height, dtype=pl.Boolean, eager=True)
+        if snapshot is not None:
+            users = users_of_accounts(self.frame)
+            is_member = snapshot.values(users.get_column("account")).is_not_null()
+            found = found.scatter(users.get_column("row").filter(is_member).unique(), True)
         self.computed[computation.key] = self.add(found)
 
     def trait(self, path: tree.Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import polars as pl
@@ -38,6 +38,13 @@ class Segments:
     def for_all(self, values: pl.Series) -> pl.Series:
         """One value per owner instead of per segment; null for an owner without rows."""
         return values if self._of_owners is None else values.gather(self._of_owners)
+
+    def all_of(self, several: Sequence[pl.Series]) -> list[pl.Series]:
+        """The same of several values for each segment."""
+        if self._of_owners is None:
+            return list(several)
+        frame = pl.DataFrame([values.alias(str(number)) for number, values in enumerate(several)])
+        return frame.select(pl.all().gather(self._of_owners)).get_columns()
 
     def sums(self, frame: pl.DataFrame, expressions: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """The sums of integers (never null, none of their sums overflows) of the rows of each segment."""

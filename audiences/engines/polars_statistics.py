@@ -140,7 +140,8 @@ def grouped(selected: Selected, measures: Iterable[Measure]) -> dict[Measure, Co
     ]
     values = pl.DataFrame([column for frame in found for column in frame.get_columns()])
     made = {item: part.finish(values) for item, part in parts.items()}
-    return {item: Column(segments.for_all(column.values), column.form) for item, column in made.items()}
+    every = segments.all_of([column.values for column in made.values()])
+    return {item: Column(values, column.form) for (item, column), values in zip(made.items(), every, strict=True)}
 
 
 def together(expressions: Iterable[dict[str, pl.Expr]]) -> dict[str, pl.Expr]:

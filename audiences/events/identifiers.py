@@ -18,6 +18,9 @@ from audiences.events.values import explode_lists
 IDENTIFIERS: Final = pl.Schema(
     {"profile_id": pl.String(), "type": pl.String(), "value": pl.String(), "created_at": INSTANT}
 )
+HELD: Final = pl.Schema({"type": pl.Categorical(), "value": pl.String(), "created_at": INSTANT})
+"""Identifiers of profiles that are told by something else; there are few types."""
+
 EXTERNAL_IDS: Final = pl.List(pl.Struct({"type": pl.String, "value": pl.String, "created_at": INSTANT}))
 
 _FIELDS: Final = ("type", "value", "created_at")
@@ -25,8 +28,8 @@ _ALIASES: Final = {"id": "value"}
 
 
 def read_external_ids(column: pl.Series, where: str) -> tuple[pl.Series, pl.DataFrame, list[int]]:
-    """A column ``external_ids`` to identifiers: the row of each (UInt32, ascending); ``type``, ``value``,
-    ``created_at``; and the rows in which something is no identifier.
+    """A column ``external_ids`` to identifiers: the row of each (UInt32, ascending); the identifiers (``HELD``); and
+    the rows in which something is no identifier.
 
     The column is a list of structs ``{type, value, created_at?}``, or JSON text of such a list. A value is
     an id: text, an integer or a whole float. Type and value must both be there.
@@ -38,7 +41,7 @@ def read_external_ids(column: pl.Series, where: str) -> tuple[pl.Series, pl.Data
     else:
         known = column.dtype == pl.List(pl.Null)
         wrong = [] if known else column.is_not_null().arg_true().to_list()
-        return pl.Series([], dtype=pl.UInt32), IDENTIFIERS.to_frame().drop("profile_id"), wrong
+        return pl.Series([], dtype=pl.UInt32), HELD.to_frame(), wrong
     complete = parts.get_column("type").is_not_null() & parts.get_column("value").is_not_null()
     wrong += rows.filter(~complete).to_list()
     return rows.filter(complete), parts.filter(complete), sorted(set(wrong))
@@ -89,7 +92,7 @@ def _id(value: object) -> str | None:
 def _typed(given: dict[str, pl.Series]) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "type": id_texts(given["type"])[0],
+            "type": id_texts(given["type"])[0].cast(pl.Categorical()),
             "value": id_texts(given["value"])[0],
             "created_at": instants(given["created_at"]),
         }
@@ -99,12 +102,13 @@ def _typed(given: dict[str, pl.Series]) -> pl.DataFrame:
 def external_ids(identifiers: pl.DataFrame, rows: pl.Series, height: int) -> pl.Series:
     """Identifiers and whose they are (``rows``, UInt32, of ``height`` profiles) as EXTERNAL_IDS, one list a row.
 
-    In: ``type``, ``value``, ``created_at``. Each identifier is there once, with its earliest time. They are sorted by
+    In: ``HELD``. Each identifier is there once, with its earliest time. They are sorted by
     time (missing last), then type and value.
     """
     frame = identifiers.select("type", "value", "created_at", row=rows)
     types = frame.get_column("type")
-    number = types.cast(pl.Enum(types.unique().sort())).to_physical().cast(pl.Int64).alias("number")
+    names = types.unique().cast(pl.String).sort()
+    number = types.cast(pl.Enum(names)).to_physical().cast(pl.Int64).alias("number")
     kind = rows.cast(pl.Int64) * max(1, number.n_unique()) + number
     several = kind.is_duplicated()
     if not several.any():
@@ -114,7 +118,7 @@ def external_ids(identifiers: pl.DataFrame, rows: pl.Series, height: int) -> pl.
         exact = holds_several.gather(rows)
         others = _in_order(frame.filter(~exact), number.filter(~exact))
         ordered = pl.concat([others, _one_by_one(frame.filter(exact))]).sort("row", maintain_order=True)
-    structs = ordered.select(pl.struct("type", "value", "created_at")).to_series()
+    structs = ordered.select(pl.struct(pl.col("type").cast(pl.String), "value", "created_at")).to_series()
     return row_lists(ordered.get_column("row"), structs, height).cast(EXTERNAL_IDS).alias("external_ids")
 
 
@@ -131,7 +135,7 @@ def _one_by_one(frame: pl.DataFrame) -> pl.DataFrame:
     return (
         frame.group_by("row", "type", "value")
         .agg(pl.col("created_at").min())
-        .sort("row", "created_at", "type", "value", nulls_last=True)
+        .sort("row", "created_at", pl.col("type").cast(pl.String), "value", nulls_last=True)
         .select(frame.columns)
     )
 

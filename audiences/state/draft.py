@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from audiences import changes as changing
+from audiences.at_once import each_at_once
 from audiences.costs import Costs
 from audiences.definitions.computation import Computation
 from audiences.errors import DefinitionError, StateError
@@ -199,19 +200,19 @@ class Draft:
     def _compare_columns(self, sheet: Sheet, chain: Chain, keys: list[str]) -> None:
         before = chain.ids()
         pairing, rows = pair(sheet.ids(), before, whole=sheet.whole).few(of=len(before))
-        for key in keys:
-            kind = self.result.computed[key].computation.kind
+
+        def compared(key: str) -> tuple[str, pl.DataFrame, int]:
             column = sheet.column(key)
-            found = difference(pairing, column, chain.column(key, rows), kind)
+            kind = self.result.computed[key].computation.kind
+            return key, difference(pairing, column, chain.column(key, rows), kind), column.count()
+
+        for key, found, size in each_at_once(compared, keys):
             self._changed.put(key, found)
             self.counts[key] = counts = changing.counts(found)
-            if sheet.whole:
-                self._sizes[key] = column.count()
-            else:
+            if not sheet.whole:
                 more = counts[changing.ENTERED] + counts[changing.SET]
-                self._sizes[key] = (
-                    self.base.record(key).size + more - counts[changing.EXITED] - counts[changing.CLEARED]
-                )
+                size = self.base.record(key).size + more - counts[changing.EXITED] - counts[changing.CLEARED]
+            self._sizes[key] = size
 
     def _all_new(self, key: str, sheet: Sheet) -> None:
         self.new.add(key)

@@ -103,7 +103,7 @@ class Held:
     """Prepared inputs whose buckets are in memory already."""
 
     def __init__(self, prepared: PreparedInputs) -> None:
-        self.profiles = prepared.profiles
+        self.members = prepared.members
         self.held = list(prepared.buckets())
 
     def buckets(self) -> Iterator[Bucket]:
