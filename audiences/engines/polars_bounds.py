@@ -13,13 +13,13 @@ from typing import Final
 
 import polars as pl
 
+from audiences.engines.funnel_terms import AFFIXES
 from audiences.engines.polars_links import Equal
 from audiences.engines.polars_runs import coded
 from audiences.engines.polars_sides import Side, of_column
 from audiences.language.tree import Operator
 
 DATES: Final = frozenset({Operator.BEFORE_DATE, Operator.AFTER_DATE})
-AFFIXES: Final = frozenset({Operator.STARTS_WITH, Operator.ENDS_WITH})
 
 SIDE: Final = "side"
 

@@ -88,6 +88,20 @@ FUNNELS = {
         "event('Product Viewed').where(event('Order Completed')"
         ".where(property('tags.$') = property(parent: 'tags.$')).count() >= 1).count() >= 1"
     ),
+    "another cart, the last": (
+        "event('Product Viewed').where(event('Product Added')"
+        ".where(property('cart_id') != property(parent: 'cart_id')).last(property('product')) = 'product-7')"
+        ".count() >= 1"
+    ),
+    "same cart or product, the first": (
+        "event('Product Viewed').where(event('Product Added').where(property('cart_id') = property(parent: 'cart_id') "
+        "OR property('product') = property(parent: 'product')).first(property('price')) >= 50).count() >= 1"
+    ),
+    "begins with its cart": (
+        "event('Product Viewed').where(event('Product Added')"
+        ".where(property('cart_id').starts_with(property(parent: 'cart_id'))).sum(property('price')) >= 50)"
+        ".count() >= 1"
+    ),
     "most added with the word": (
         "event('Product Viewed').where(event('Product Added')"
         ".where(property('product').contains(property(parent: 'word'))).mode(property('product'), 2) = 'product-7')"
