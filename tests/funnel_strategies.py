@@ -79,7 +79,7 @@ LINKS: Final = (
     *(Operator.EQUALS,) * 6,
     *(Operator.DIFFERS, Operator.ONE_OF, Operator.NONE_OF) * 2,
     *(Operator.GREATER_THAN, Operator.AT_LEAST, Operator.LESS_THAN, Operator.AT_MOST),
-    *(Operator.BEFORE_DATE, Operator.AFTER_DATE, Operator.CONTAINS),
+    *(Operator.BEFORE_DATE, Operator.AFTER_DATE, Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH),
 )
 
 
@@ -90,6 +90,37 @@ def worlds(draw: DrawFn) -> World:
     events = [event(draw, ids) for _ in range(3 + draw(place(20)))]
     definitions = [definition(draw, f"k{number}") for number in range(1 + draw(place(3)))]
     return World(definitions, profiles, events)
+
+
+@st.composite
+def linked_worlds(draw: DrawFn) -> World:
+    """Worlds in which one event is chosen among those that are compared with their parent in several ways."""
+    world = draw(worlds())
+    return World([linked(draw, f"k{number}") for number in range(1 + draw(place(3)))], world.profiles, world.events)
+
+
+def linked(draw: DrawFn, key: str) -> Definition:
+    nested = tree.Stream(one_of(draw, EVENTS), (tree.Where(links(draw)),))
+    operand = tree.Operand(field(draw), one_of(draw, (None, tree.Cast.STRING)))
+    chosen = draw(place(4))
+    if chosen < 2:
+        left: Any = one_of(draw, (tree.First, tree.Last))(nested, tree.Operand(operand.value))
+    else:
+        extreme = one_of(draw, (tree.Function.MINIMUM, tree.Function.MAXIMUM))
+        left = tree.Aggregate(nested, extreme, operand)
+    outer = tree.Stream(one_of(draw, EVENTS), (tree.Where(comparison(draw, left, 1)),))
+    return Definition(key, tree.Count(outer), audience=False, default=0)
+
+
+def links(draw: DrawFn, depth: int = 0) -> Any:
+    """A condition of comparisons with the parent."""
+    form = draw(place(8)) if depth < 2 else 0
+    if form < 4:
+        return tree.Comparison(field(draw), one_of(draw, LINKS), (parent(draw),))
+    if form == 4:
+        return tree.Not(links(draw, depth + 1))
+    inner = tuple(links(draw, depth + 1) for _ in range(2))
+    return tree.And(inner) if form < 6 else tree.Or(inner)
 
 
 def event(draw: DrawFn, ids: tuple[str, ...]) -> dict[str, Any]:

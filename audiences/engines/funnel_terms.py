@@ -29,6 +29,9 @@ ORDERS: Final = frozenset(
     }
 )
 
+AFFIXES: Final = frozenset({Operator.STARTS_WITH, Operator.ENDS_WITH})
+"""Comparisons that are as much work as two of order: such texts are between two others."""
+
 MOST_ORDERS: Final = 2
 """Each order comparison of a term multiplies the work by the logarithm of the number of different values."""
 
@@ -56,7 +59,7 @@ class Term:
     """Nested events to be added (``sign`` 1) or subtracted (-1): all conditions hold, and all links.
 
     ``parent`` are conditions on the parent, written as on an event of its own. ``equal`` are links by
-    ``EQUALS``, ``orders`` are links by order comparisons.
+    ``EQUALS``, ``orders`` are links by order comparisons and what is told by order as well.
     """
 
     sign: int = 1
@@ -222,14 +225,19 @@ def comparison_apart(condition: tree.Comparison) -> Formula:
             return conjunction([exists, negation(equals_one(condition))])
         case operator if operator in ORDERS:
             return condition
+        case operator if operator in AFFIXES:
+            return one_each(condition, operator)
     raise NoTermsError
 
 
 def equals_one(condition: tree.Comparison) -> Formula:
     """Whether the left side equals one of the arguments, each of these a comparison of its own."""
-    return disjunction(
-        [tree.Comparison(condition.left, Operator.EQUALS, (argument,)) for argument in condition.arguments]
-    )
+    return one_each(condition, Operator.EQUALS)
+
+
+def one_each(condition: tree.Comparison, operator: Operator) -> Formula:
+    """Whether the comparison holds for one of its arguments, each of these a comparison of its own."""
+    return disjunction([tree.Comparison(condition.left, operator, (argument,)) for argument in condition.arguments])
 
 
 # ── terms ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -311,6 +319,12 @@ def order_of(condition: tree.Condition, term: Term) -> Link:
     match condition:
         case tree.Comparison(left=left, operator=operator, arguments=(tree.Property() as theirs,)):
             found = link(left, operator, theirs)
-            if found is not None and operator in ORDERS and len(term.orders) < MOST_ORDERS:
+            known = sum(places_of(one) for one in term.orders)
+            if found is not None and operator in ORDERS | AFFIXES and known + places_of(found) <= MOST_ORDERS:
                 return found
     raise NoTermsError
+
+
+def places_of(found: Link) -> int:
+    """As how many order comparisons a link counts."""
+    return 2 if found.operator in AFFIXES else 1

@@ -8,10 +8,12 @@ a parent and a nested event, so the time is about n log n for n events, whoever 
 Nested events are compared with their parent (``property(parent: …)``) by values that must be equal, also under
 ``NOT`` and ``OR`` and in ``differs``, ``one_of`` and ``none_of``, which counts, sums and averages add up and
 subtract; in counts by elements of the parent's arrays; and by one order comparison (n log² n) or two (n log³ n),
-but not in unique counts and most frequent values.
+but not in unique counts and most frequent values. That a text begins or ends with the parent's is as much work as
+two order comparisons. First, last, least and greatest values may also come from any of several alternatives
+(``funnel_alternatives``), among them ``NOT`` of equalities and elements of arrays on both sides.
 
-What is left is compared by different values instead of by events (``polars_combinations``): text with the
-parent's text, arrays on both sides, more order comparisons, and ``NOT`` and ``OR`` in other statistics. For n
+What is left is compared by different values instead of by events (``polars_combinations``): text that contains the
+parent's, more order comparisons, and ``NOT`` and ``OR`` in unique counts and most frequent values. For n
 events of one owner and d different values of its parents that costs d times the number of different nested
 values, and n log n times the number of ranges of values in which the answers are; in unique counts and most
 frequent values d·n. So a few hundred different values are nearly as good as none, but if all n are different,
@@ -28,7 +30,9 @@ from typing import Final, Protocol
 
 import polars as pl
 
-from audiences.engines.funnel_terms import Link, Term, common, several, terms
+from audiences.engines.funnel_alternatives import alternatives
+from audiences.engines.funnel_terms import AFFIXES, Link, Term, common, several, terms
+from audiences.engines.polars_bounds import Order
 from audiences.engines.polars_combinations import by_combinations, by_sets, grouped_by_values, worthwhile
 from audiences.engines.polars_comparisons import microseconds_since_epoch
 from audiences.engines.polars_conditions import Rows, Scope, holds
@@ -56,7 +60,7 @@ from audiences.engines.polars_links import (
     run_lengths,
     runs,
 )
-from audiences.engines.polars_orders import Order, ordered_count, ordered_runs
+from audiences.engines.polars_orders import ordered_count, ordered_runs, runs_of_askers
 from audiences.engines.polars_pairs import END, FIRST, VALUE, PairConditions, by_pairs
 from audiences.engines.polars_profiles import COUNTED
 from audiences.engines.polars_statistics import operand, operand_column
@@ -122,6 +126,8 @@ class Funnel:
 
     def values(self) -> pl.Series:
         """The value for each parent, null where there is none."""
+        if self.item.statistic in CHOSEN:
+            return self.chosen()
         found = terms(self.item.selection.conditions)
         if found == ():  # a contradiction
             found = (Term(sign=0),)
@@ -129,7 +135,7 @@ class Funnel:
             return self.by_values()
         if self.item.statistic is Statistic.COUNT:
             return self.count(found)
-        if self.item.statistic in ADDITIVE or found[0].orders:
+        if self.item.statistic in ADDITIVE:
             parts = (Part(part, term.sign) for term in found for part in self.parts(term))
             return self.reducer.together(parts, self.parents.rows.frame.height)
         return self.reducer.of_runs(runs(self.question(found[0])))
@@ -145,7 +151,21 @@ class Funnel:
             return False
         if statistic in ADDITIVE:
             return True
-        return len(found) == 1 and found[0].sign == 1 and (statistic in CHOSEN or not found[0].orders)
+        return len(found) == 1 and found[0].sign == 1 and not found[0].orders
+
+    def chosen(self) -> pl.Series:
+        """The best value of all alternatives."""
+        found = alternatives(self.item.selection.conditions)
+        if found is None:
+            return self.by_values()
+        if len(found) == 1 and not (found[0].orders or has_array(found[0])):
+            return self.reducer.of_runs(runs(self.question(found[0])))
+        parts = (
+            Part(part, parents=parents)
+            for term in found
+            for parents, part in runs_of_askers(self.question(term), self.orders(term))
+        )
+        return self.reducer.together(parts, self.parents.rows.frame.height)
 
     @cached_property
     def items(self) -> Items:
@@ -200,6 +220,8 @@ class Funnel:
         """The number of events of one term."""
         if not term.orders:
             return run_lengths(self.question(term))
+        if any(link.operator in AFFIXES for link in term.orders):
+            return self.reducer.counted(map(Part, self.parts(term)), self.parents.rows.frame.height)
         *others, last = self.orders(term)
         counts = (ordered_count(part, self.items, last) for part in ordered_runs(self.question(term), others))
         return sum(counts, start=pl.zeros(self.parents.rows.frame.height, dtype=pl.Int64, eager=True))

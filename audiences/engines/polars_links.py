@@ -230,8 +230,11 @@ def keyed(frame: pl.DataFrame, values: pl.Series) -> tuple[pl.DataFrame, pl.Data
     """The rows in new groups, one for each different value in a group, and these: GROUP, TEXT, NUMBER, KEY.
 
     A number by kind has no TEXT there; rows without a value are gone, and so are numbers that aren't finite,
-    which equal nothing.
+    which equal nothing. A row of several values is there for each of them.
     """
+    if values.dtype == pl.List(VALUE):
+        rows, values = explode_lists(values)
+        frame = frame.select(pl.all().gather(rows))
     frame = frame.with_columns(fields(values))
     frame = frame.filter(~pl.col(IS_NUMBER) | pl.col(NUMBER).is_not_null())
     frame = frame.with_columns(pl.when(~pl.col(IS_NUMBER)).then(pl.col(TEXT)).alias(TEXT))

@@ -9,17 +9,16 @@ For counts alone the groups needn't be written out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
+from audiences.engines.polars_bounds import SIDE, Bounds, Order, compared, ordered
 from audiences.engines.polars_links import (
     EVENT,
     GROUP,
     ITEM,
     PARENT,
-    Equal,
     Items,
     Question,
     Runs,
@@ -28,14 +27,11 @@ from audiences.engines.polars_links import (
     met,
 )
 from audiences.engines.polars_runs import below, totals
-from audiences.engines.polars_sides import Side, of_column
 from audiences.language.tree import Operator
 
 LESS: Final = frozenset({Operator.LESS_THAN, Operator.AT_MOST, Operator.BEFORE_DATE})
 OR_EQUAL: Final = frozenset({Operator.AT_LEAST, Operator.AT_MOST})
-DATES: Final = frozenset({Operator.BEFORE_DATE, Operator.AFTER_DATE})
 
-SIDE: Final = "side"
 VALUE: Final = "compared"
 CODE: Final = "code"
 MOST: Final = "most"
@@ -44,22 +40,14 @@ GROUPS: Final = 2**31
 """More than there are numbered values in a group."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """An order comparison: the values of each nested event, the operator, and the values of each parent."""
-
-    sides: Equal
-    operator: Operator
-
-
 # ── counts ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def ordered_count(runs: Runs, items: Items, order: Order) -> pl.Series:
     """The number of items of each run (Int64) whose own value is in this order to that of the run's parent."""
     found = pl.zeros(len(runs.first), dtype=pl.Int64, eager=True)
-    for own, theirs in compared(order):
-        found = counted(runs, items, own, theirs, order.operator, found)
+    for (bound,) in ordered(order):
+        found = counted(runs, items, bound.own, bound.theirs, order.operator, found)
     return found
 
 
@@ -92,11 +80,19 @@ def ordered_runs(question: Question, orders: Sequence[Order]) -> Iterator[Runs]:
 
     The values that must be equal are no lists.
     """
+    for parents, found in runs_of_askers(question, orders):
+        height = question.parents.height
+        yield Runs(found.items, for_all(parents, found.first, height), for_all(parents, found.end, height))
+
+
+def runs_of_askers(question: Question, orders: Sequence[Order]) -> Iterator[tuple[pl.Series, Runs]]:
+    """Rows of parents, and as many runs of the items for which all order comparisons hold, too.
+
+    A parent may be there several times. Where no values that must be equal are lists, no item is in two of its runs.
+    """
     entries, askers = met(question)
     for entries_of, askers_of in parts(entries, askers, orders):
-        first, end = located(entries_of, askers_of, question.window)
-        rows, height = askers_of[PARENT], question.parents.height
-        yield Runs(entries_of[ITEM], for_all(rows, first, height), for_all(rows, end, height))
+        yield askers_of[PARENT], Runs(entries_of[ITEM], *located(entries_of, askers_of, question.window))
 
 
 def parts(
@@ -106,9 +102,21 @@ def parts(
     if not orders:
         yield entries, askers
         return
-    for own, theirs in compared(orders[0]):
-        for found in below_bounds(entries, askers, own, theirs, orders[0].operator):
+    for bounds in compared(orders[0]):
+        for found in within_all(entries, askers, bounds):
             yield from parts(*found, orders[1:])
+
+
+def within_all(
+    entries: pl.DataFrame, askers: pl.DataFrame, bounds: Bounds
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Entries and askers in groups where all bounds hold."""
+    if not bounds:
+        yield entries, askers
+        return
+    first = bounds[0]
+    for found in below_bounds(entries, askers, first.own, first.theirs, first.operator):
+        yield from within_all(*found, bounds[1:])
 
 
 def below_bounds(
@@ -152,40 +160,3 @@ def numbered(events: pl.DataFrame, parents: pl.DataFrame, operator: Operator) ->
     most = asked.select(GROUP, MOST).unique()
     own = found.head(events.height).join(most, on=GROUP, how="left", maintain_order="left").fill_null(0)
     return events.with_columns(own), parents.with_columns(asked)
-
-
-# ── values ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def compared(order: Order) -> Iterator[tuple[pl.Series, pl.Series]]:
-    """What is compared with each other: of each nested event, and of the parents, each of which is in one pair.
-
-    Numbers are compared with numbers, and dates and timestamps with each other; no text is both. A parent's
-    value that is neither is in no pair.
-    """
-    own, theirs = order.sides.own, order.sides.theirs
-    if order.operator not in DATES:
-        numbers = numbers_of(theirs)
-        yield numbers_of(own), numbers
-        theirs = pl.select(pl.when(numbers.is_null()).then(theirs)).to_series()
-    instants = instants_of(theirs)
-    if instants.null_count() < len(instants):
-        yield instants_of(own), instants
-
-
-def side_of(values: pl.Series) -> Side:
-    """Values, or results of a measure, as one side of a comparison."""
-    side = of_column(SIDE, values.dtype)
-    if not isinstance(side, Side):
-        raise TypeError("the elements of an array have no single order")
-    return side
-
-
-def numbers_of(values: pl.Series) -> pl.Series:
-    """The numbers, of text that is a number as well; null for the rest."""
-    return values.to_frame(SIDE).with_columns(side_of(values).number.alias("it")).get_column("it")
-
-
-def instants_of(values: pl.Series) -> pl.Series:
-    """The dates and timestamps; null for the rest."""
-    return values.to_frame(SIDE).with_columns(side_of(values).instant.alias("it")).get_column("it")

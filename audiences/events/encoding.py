@@ -20,9 +20,9 @@ def encoded(values: pl.Series) -> tuple[pl.Series, Form | None]:
     if values.dtype != VALUE:
         return values, None
     fields = values.struct.unnest()
-    numbers = fields.filter(pl.col("text").is_not_null() & (pl.col("kind") == "number"))
-    if numbers.height == fields.height - fields["text"].null_count():
-        different = numbers.unique("text")
+    is_number = fields["kind"] == "number"
+    if is_number.sum() == fields.height - fields["text"].null_count():
+        different = fields.filter(is_number).unique("text")
         for places in PLACES:
             if not scaled(different["number"], different["text"], places).null_count():
                 return scaled(fields["number"], fields["text"], places).alias(values.name), Scaled(places)

@@ -17,9 +17,9 @@ def id_texts(series: pl.Series) -> tuple[pl.Series, pl.Series]:
     dtype = series.dtype
     if is_text(dtype):
         text = texts(series)
-        result = pl.DataFrame({"text": text, "is_wrong": series.is_not_null() & text.is_null()})
-        result = result.with_columns(pl.when(pl.col("text") != "").then("text"))
-    elif dtype.is_integer():
+        empty = text == ""
+        return text.set(empty, None) if empty.any() else text, series.is_not_null() & text.is_null()
+    if dtype.is_integer():
         result = pl.DataFrame({"text": series.cast(pl.String)}).with_columns(is_wrong=pl.lit(False))
     elif dtype.is_float() or dtype.is_decimal():
         result = _whole_numbers(series)

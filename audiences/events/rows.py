@@ -329,7 +329,9 @@ def property_column(
     ``page_name`` and ``screen_name``, too.
     """
     name = column_name("property", path)
-    named = kind.is_in(list(_NAMED.get(path, ()))).fill_null(False) & wanted
+    if path not in _NAMED:
+        return properties.column(path, wanted).alias(name)
+    named = kind.is_in(list(_NAMED[path])).fill_null(False) & wanted
     if not named.any():
         return properties.column(path, wanted).alias(name)
     own = values_from_column(properties.column(path, wanted))

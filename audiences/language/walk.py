@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import cache
+from typing import Any, Final
 
 from audiences.language.tree import AllUsers, AnyUser, Node, Trait
+
+_NAMES: Final[dict[type[Any], tuple[str, ...]]] = {}
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -18,7 +20,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly inside a node."""
-    for name in _names(type(node)):
+    for name in _names(node):
         value = getattr(node, name)
         if isinstance(value, Node):
             yield value
@@ -26,10 +28,12 @@ def children(node: Node) -> Iterator[Node]:
             yield from (item for item in value if isinstance(item, Node))
 
 
-@cache
-def _names(kind: type[Node]) -> tuple[str, ...]:
-    """The names of the fields of a kind of node."""
-    return tuple(field.name for field in fields(kind))
+def _names(node: Node) -> tuple[str, ...]:
+    """The names of the fields of a node, which are those of its kind."""
+    kind = type(node)
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(field.name for field in fields(node))
+    return _NAMES[kind]
 
 
 def trait_uses(node: Node, inside_users: bool = False) -> Iterator[tuple[Trait, bool]]:

@@ -17,7 +17,7 @@ from audiences.language.parse import parse
 from audiences.language.selections import Measure, measure
 from fakes import AS_OF, computation, snapshots
 from funnel_events import HOUR, ONE, event
-from funnel_strategies import worlds
+from funnel_strategies import linked_worlds, worlds
 from strategies import World
 
 
@@ -72,6 +72,14 @@ WITHOUT_PAIRS = [
     "event('B').where(property('v') = property(parent: 'l.$')).count() = 1",
     "event('B').where(property('v') >= property(parent: 'v') AND property('w') = property(parent: 'w')).count() = 1",
     "event('B').where(event('A').count() = property(parent: 'v')).count() = 1",
+    "event('B').where(property('v').starts_with(property(parent: 'v'), 'x')).count() = 1",
+    "event('B').where(NOT property('v').ends_with(property(parent: 'v'))).sum(property('w')) = 1",
+    "event('B').where(property('v') != property(parent: 'v')).last(property('w')) = 1",
+    "event('B').where(NOT property('v').one_of(property(parent: 'v'), property(parent: 'w'))).max(property('w')) = 1",
+    "event('B').where(property('v') = property(parent: 'v') OR property('w') > property(parent: 'w'))"
+    ".first(property('w')) = 1",
+    "event('B').where(property('l.$') = property(parent: 'l.$')).last(property('w')) = 1",
+    "event('B').where(property('v').starts_with(property(parent: 'v'))).min(property('w') as string) = '1'",
 ]
 
 
@@ -100,6 +108,12 @@ def agrees(world: World) -> None:
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds())
 def test_funnels_agree_with_plain_python(world: World) -> None:
+    agrees(world)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(linked_worlds())
+def test_one_of_those_that_are_linked_agrees_with_plain_python(world: World) -> None:
     agrees(world)
 
 
