@@ -17,7 +17,7 @@ from audiences.events.rows import CALLS
 from audiences.events.store.base import IDENTITIES, write_bucket
 from audiences.events.store.deciding import Lost, Stored, decide
 from audiences.events.store.files import Files
-from audiences.events.store.homes import NAMES, Homes, is_profile, numbers_in
+from audiences.events.store.homes import Homes, is_profile, numbers_in
 from audiences.events.store.manifest import Bucket, Counts, Generation
 from audiences.events.store.message_ids import write_index
 from audiences.events.store.pieces import Spill, together
@@ -58,6 +58,7 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     rejects = Rejects()
     reading = Reading(ingest.tables, ingest.needs)
     homes = ingest.homes(ingest.cut.buckets)
+    homes.put_down(spill)
     progress = _Progress(ingest.count, reading.places, ingest.cut.buckets)
     read = reading.put_down(spill, ingest.cut, homes, rejects, progress.read)
     first = ingest.stored.arrivals.places if ingest.stored else 0
@@ -146,7 +147,7 @@ class _Writer:
         return written.bucket
 
     def _write(self, spill: Spill, number: int) -> _Written:
-        names = self._homes.named(pl.concat([NAMES.to_frame(), *spill.take("names", number)]), number)
+        names = self._homes.named(spill, number)
         others = [_numbered(names, self._lost.without(frame)) for frame in spill.take("others", number)]
         frames = spill.take("rows", number)
         rows = _numbered(names, together(frames)) if frames else None
