@@ -2,8 +2,8 @@
 
 A profile whose events, traits and accounts are the same has the same values at both instants, unless one of its
 events crosses the edge of a window, or a date crosses one that is relative to as-of. So an incremental run computes
-anew only the profiles that own an event in one of these intervals; what compares dates with as-of is computed for
-everyone.
+anew only the profiles that own an event in one of these intervals, or have a trait that is a date in one. Where another
+date than a trait of a profile is compared with as-of, that can't be told, and everyone is computed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Final
 
 from audiences.clock import microseconds_since_epoch
-from audiences.definitions.computation import Computation
+from audiences.definitions.computation import Computation, Level
 from audiences.language import tree
-from audiences.language.selections import Selection, selection
+from audiences.language.selections import Selection, microseconds, selection
 from audiences.language.walk import walk
 
 RELATIVE_DATES: Final = frozenset(
@@ -28,6 +28,8 @@ RELATIVE_DATES: Final = frozenset(
     }
 )
 """Comparisons of a date with as-of."""
+
+_FARTHEST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -89,8 +91,51 @@ def joined(intervals: Iterable[Interval]) -> Iterator[Interval]:
         yield last
 
 
-def compares_with_now(computation: Computation) -> bool:
-    """Whether a definition compares a date with as-of: then a value may change with no event at any edge."""
-    return any(
-        isinstance(node, tree.Comparison) and node.operator in RELATIVE_DATES for node in walk(computation.expression)
-    )
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """The values of a trait, ``start`` and ``end`` included, for which a comparison with as-of may turn out otherwise;
+    in microseconds since 1970 (UTC).
+    """
+
+    path: tree.Path
+    start: int
+    end: int
+
+
+def crossing_dates(computation: Computation, previous: datetime, as_of: datetime) -> tuple[Dates, ...] | None:
+    """The dates that cross an edge relative to as-of between two instants; None: there may be others than these.
+
+    Only traits of profiles are looked at: a definition at account level has the dates of accounts, too, and dates in
+    events or made of them may be anybody's.
+    """
+    before, now = microseconds_since_epoch(previous), microseconds_since_epoch(as_of)
+    found: dict[Dates, None] = {}
+    for node in walk(computation.expression):
+        if not isinstance(node, tree.Comparison) or node.operator not in RELATIVE_DATES:
+            continue
+        length = next((item for item in node.arguments if isinstance(item, tree.Duration)), None)
+        if not isinstance(node.left, tree.Trait) or tree.EACH in node.left.path or length is None:
+            return None
+        if computation.level is Level.ACCOUNT:
+            return None
+        for offset in _offsets(node.operator, microseconds(length)):
+            found[Dates(node.left.path, _clamped(before + offset), _clamped(now + offset))] = None
+    return tuple(found)
+
+
+def _clamped(instant: int) -> int:
+    """An instant that fits into 64 bits: a duration may reach beyond all of time."""
+    return max(-_FARTHEST, min(_FARTHEST, instant))
+
+
+def _offsets(operator: tree.Operator, length: int) -> tuple[int, ...]:
+    """Where the edges are, in microseconds after as-of."""
+    match operator:
+        case tree.Operator.WITHIN_LAST:
+            return -length, 0
+        case tree.Operator.WITHIN_NEXT:
+            return 0, length
+        case tree.Operator.BEFORE_LAST:
+            return (-length,)
+        case _:
+            return (length,)

@@ -2,9 +2,9 @@
 profiles and accounts for whom something changed since.
 
 What makes a profile affected: events of it came, or a copy of one that counts instead; an event of it entered or left a
-window, at any depth of a funnel, or got into the past; its traits, its accounts or its identifiers are others, or it
-came or went; and, where accounts are computed, anything of this in one of its accounts. What compares dates with as-of
-is computed for everyone.
+window, at any depth of a funnel, or got into the past; a trait that is compared with as-of is a date that crossed an
+edge; its traits, its accounts or its identifiers are others, or it came or went; and, where accounts are computed,
+anything of this in one of its accounts. What compares other dates with as-of is computed for everyone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from audiences.definitions.computation import Computation, Level
-from audiences.edges import Interval, compares_with_now, crossing
-from audiences.events import Affected, PreparedInputs, Span, StoredInputs
+from audiences.edges import Dates, Interval, crossing, crossing_dates
+from audiences.events import Affected, PreparedInputs, Span, StoredInputs, dates_in
+from audiences.language.tree import Path
 from audiences.plan import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class _Choice:
         """The keys of which the values before are known, and still those of everyone who isn't affected."""
         chains = self.state.chains()
         found: set[str] = set()
-        moving = {item.key for item in self.plan.order if compares_with_now(item)}
+        moving = {item.key for item in self.plan.order if self._dates(item, self.as_of) is None}
         for item in self.plan.order:  # each after what it uses
             moving |= {item.key} if moving.intersection(self.plan.dependencies[item.key]) else set()
             if item.key in chains and item.key not in moving and self._is_as_before(item):
@@ -159,8 +160,29 @@ class _Choice:
             one = self.affected.profiles(run, plan.needs.events, spans(crossing(plan.order, since, self.as_of)))
             if one is None:
                 return None
-            found.append(one)
+            found += [one, *self._with_dates(plan, since)]
         return pl.concat(found).unique().sort()
+
+    def _dates(self, item: Computation, since: datetime) -> Sequence[Dates] | None:
+        """The dates of profiles that cross an edge; None where they can't be told."""
+        found = crossing_dates(item, since, self.as_of)
+        keys = {one.key for one in (*self.plan.order, *self.plan.given)}
+        unknown = found is None or any(one.path[0] in keys and len(one.path) > 1 for one in found)
+        return None if unknown else found
+
+    def _with_dates(self, plan: Plan, since: datetime) -> Iterable[pl.Series]:
+        """The profiles that have such a date."""
+        wanted: dict[Path, list[Span]] = {}
+        for item in plan.order:
+            for one in self._dates(item, since) or ():
+                wanted.setdefault(one.path, []).append(Span(one.start, one.end))
+        computed = {item.key for item in (*plan.order, *plan.given)}.intersection(self.state.keys())
+        for path, some in wanted.items():
+            if path[0] in computed:
+                values = self.state.snapshot(path[0])
+                yield values.get_column("id").filter(dates_in(values.get_column("value").str.strip_chars('"'), some))
+            else:
+                yield self.affected.with_dates(path, some)
 
     def _oldest(self, keys: Sequence[str]) -> int:
         records = self.state.manifest.computations if self.state.manifest else {}

@@ -387,7 +387,7 @@ def _event_store(state: State, options: Options, *, keeps: bool) -> Place | None
     folder = local_folder(state.location)
     if not folder:
         return None
-    run_id = state.manifest.run_id if state.manifest and not options.full else None
+    run_id = state.manifest.run_id if state.manifest else None
     return Place(folder / EVENTS, writable=not options.dry_run, keeps=keeps, run_id=run_id)
 
 

@@ -43,7 +43,8 @@ def verify(engine: Engine, plan: Plan, inputs: StoredInputs, run: State | Draft,
             f"values of {len(wrong)} computations are not what they are when they are computed plainly: "
             + "; ".join(wrong),
             where=run.location,
-            hint="nothing was kept; `audiences run --full` computes everything anew. Please report this",
+            hint="nothing was kept; `audiences run --full` computes all values anew; without the folder 'events' "
+            "of the state, which is derived, it does so from the files. Please report this",
         )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiences.definitions.computation import Computation
-from audiences.edges import Interval, compares_with_now, crossing
+from audiences.definitions.computation import Computation, Level
+from audiences.edges import Dates, Interval, crossing, crossing_dates
 from fakes import computation
 
 HOUR = 3_600_000_000
@@ -67,14 +68,28 @@ def test_the_same_instant_again_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("definition", "expected"),
     [
-        ("trait('born').within_last(7 days)", True),
-        ("NOT (trait('born').after_next(7 days)) AND event('A').count() > 1", True),
-        ("event('A').where(property('due').before_last(1 day)).count() > 1", True),
-        ("event('A').where(property('due').before_date('2010-12-10')).within(7 days).count() > 1", False),
+        ("trait('born').within_last(7 days)", [("born", -7, -7), ("born", 0, 0)]),
+        ("trait('born').within_next(7 days)", [("born", 0, 0), ("born", 7, 7)]),
+        ("NOT (trait('born').after_next(7 days)) AND event('A').count() > 1", [("born", 7, 7)]),
+        ("event('A').where(trait('born').before_last(1 day)).count() > 1", [("born", -1, -1)]),
+        ("event('A').where(property('due').before_last(1 day)).count() > 1", None),
+        ("event('A').last(property('due')).before_last(1 day)", None),
+        ("trait('visits.$').within_last(7 days)", None),
+        ("event('A').where(property('due').before_date('2010-12-10')).within(7 days).count() > 1", []),
     ],
 )
-def test_dates_compared_with_as_of(definition: str, expected: bool) -> None:
-    assert compares_with_now(computation("key", definition)) is expected
+def test_dates_compared_with_as_of(definition: str, expected: list[tuple[str, int, int]] | None) -> None:
+    found = crossing_dates(computation("key", definition), NOW - timedelta(hours=1), NOW)
+    wanted = expected and [
+        Dates((name,), NOW_IN_MICROSECONDS - HOUR + first * DAY, NOW_IN_MICROSECONDS + last * DAY)
+        for name, first, last in expected
+    ]
+    assert (found if found is None else list(found)) == wanted
+
+
+def test_dates_of_accounts_may_be_anything() -> None:
+    found = computation("key", "trait('born').within_last(7 days)")
+    assert crossing_dates(replace(found, level=Level.ACCOUNT), NOW - timedelta(hours=1), NOW) is None
 
 
 AGES = st.integers(0, 12)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from audiences import incremental, run
+from audiences.events.store import keeping, prepare
 from audiences.language.print import query
 from audiences.project import Project
+from event_stores import TINY
 from examples import types
 from hourly import Values, change_sets, choices, next_step, situation, typed_run
 
@@ -38,8 +41,14 @@ def drive(seed: int, steps: int, *, accounts_too: bool) -> Counter[str]:
     now = situation(draw.part(30_000), accounts_too=accounts_too)
     before: Values = {}
     watched = Watched()
-    few_are_many = mock.patch.object(incremental, "MOST", 2.0)  # in these small worlds
-    with tempfile.TemporaryDirectory() as name, mock.patch.object(run, "passes", watched), few_are_many:
+    with ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.enter_context(mock.patch.object(run, "passes", watched))
+        stack.enter_context(mock.patch.object(incremental, "MOST", 2.0))  # in these small worlds few are many
+        if seed % 3 == 0:  # several buckets, and a store that is often put in order
+            stack.enter_context(mock.patch.object(prepare, "Limits", lambda: TINY))
+        elif seed % 3 == 1:  # generations that come later are often put together
+            stack.enter_context(mock.patch.object(keeping, "MOST_GENERATIONS", 2))
         folder = Path(name)
         for number in range(1, steps + 1):
             now.write(folder)

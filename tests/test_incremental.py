@@ -208,6 +208,18 @@ def test_dates_that_are_compared_with_now(space: Space) -> None:
     assert (space.values(done, "soon"), space.values(done, "recent")) == ({}, {"bob": True})
     done = space.run(1)
     assert (space.values(done, "soon"), space.values(done, "recent")) == ({"ann": True}, {})
+    only(space, ["ann", "bob"], "last", "orders", "soon", "recent")
+
+
+def test_other_dates_that_are_compared_with_now(space: Space) -> None:
+    space.define(
+        "audience due: event('Billed').where(property('due').within_next(1 day)).count() >= 1",
+        "trait orders: event('Ordered').count()",
+    )
+    space.events(("Billed", "ann", -30, {"due": "2024-06-16T12:30:00Z"}))
+    assert space.values(space.run(0), "due") == {}
+    assert space.values(space.run(1), "due") == {"ann": True}
+    assert space.computed == [(("due",), None, None), (("orders",), [], [])]
 
 
 def test_traits_and_identifiers_of_profiles(space: Space) -> None:

@@ -5,7 +5,7 @@ from audiences.events.inputs import Inputs, open_inputs
 from audiences.events.needs import EventNeeds, column_name
 from audiences.events.prepared import PreparedInputs, Statistics
 from audiences.events.rejects import Reason, Rejects, Sample
-from audiences.events.store.affected import Affected
+from audiences.events.store.affected import Affected, dates_in
 from audiences.events.store.crossing import Span
 from audiences.events.store.inputs import StoredInputs
 from audiences.events.store.limits import Limits
@@ -31,5 +31,6 @@ __all__ = [
     "Statistics",
     "StoredInputs",
     "column_name",
+    "dates_in",
     "open_inputs",
 ]

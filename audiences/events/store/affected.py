@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from audiences.events.accounts import users_of_accounts
+from audiences.events.documents import JsonDocument
+from audiences.events.instants import instant_of_text
 from audiences.events.store.basis import Touched
 from audiences.events.store.crossing import Crossing, Span
 from audiences.events.store.current import Before
 from audiences.events.store.kept_universe import KeptUniverse
 from audiences.events.store.news import News
+from audiences.language.tree import Path
+
+_AT_ONCE: Final = 200_000  # profiles whose traits are looked at together
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,15 @@ class Affected:
         known = self.kept.some(pl.concat([crossed, owners])).get_column("id")
         return pl.concat([*touched, known]).unique().sort()
 
+    def with_dates(self, path: Path, spans: Sequence[Span]) -> pl.Series:
+        """The profiles (ids) whose custom trait is a date in one of some spans, their ends included."""
+        everyone = self.kept.whole().select("id", "traits")
+        found = [pl.Series("id", dtype=pl.String)]
+        for part in everyone.iter_slices(_AT_ONCE):
+            texts = JsonDocument(part.get_column("traits")).values(path).struct.field("text")
+            found.append(part.get_column("id").filter(dates_in(texts, spans)))
+        return pl.concat(found)
+
     def accounts(self, run: int) -> pl.Series | None:
         """The accounts (ids, sorted) whose users or traits may not be those of a run; None as above."""
         earlier, changed = self._earlier(run, "accounts"), self.account_changes()
@@ -74,6 +89,15 @@ class Affected:
         if found is None:
             return None
         return [self.before.files.mapped(f"{one.folder}/{table}") for one in found]
+
+
+def dates_in(texts: pl.Series, spans: Sequence[Span]) -> pl.Series:
+    """Which texts are dates or timestamps in one of some spans, their ends included (Boolean)."""
+    micros = texts.alias("text").to_frame().select(instant_of_text(pl.col("text")).dt.timestamp("us")).to_series()
+    inside = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
+    for span in spans:
+        inside = inside | micros.is_between(pl.lit(span.start), pl.lit(span.end)).fill_null(False)
+    return inside
 
 
 def accounts_of_news(news: News) -> pl.Series:

@@ -21,9 +21,9 @@ from audiences.events.store.limits import Limits
 from audiences.events.store.manifest import Counts, StoreManifest
 
 _OUT_OF_PLACE: Final = 0.15  # of all rows
-_MOST_GENERATIONS: Final = 64
-_LARGEST_SHARE: Final = 5
-"""From a fifth of the profiles changed on, they are written as a whole."""
+MOST_GENERATIONS: Final = 64
+_LARGEST_SHARE: Final = 20
+"""From a twentieth of the profiles changed on, they are written as a whole."""
 _LONGEST: Final = 1_000
 """So many runs are remembered: a computation that is run less often is computed as a whole."""
 
@@ -86,7 +86,7 @@ class Keeper:
         manifest, kept = self.manifest, self.current.kept
         rows = sum(generation.rows for generation in manifest.generations)
         scattered = out_of_place(manifest, kept) > max(_OUT_OF_PLACE * rows, self.limits.rows_in_bucket / 10)
-        many = len(manifest.later) > _MOST_GENERATIONS
+        many = len(manifest.later) > MOST_GENERATIONS
         if scattered or (many and any(one.replaced for one in manifest.later)):
             manifest = compact(self.files, self.folder, manifest, kept, self.limits)
         elif many:

@@ -56,7 +56,7 @@ class Owners:
 class KeptUniverse:
     """A universe. ``changed`` (``PROFILES``, sorted by id) and ``gone`` (ids) are against the ``base``.
 
-    ``moved`` (ids, sorted) are those who own rows that aren't in their place; ``away``: see ``AWAY``.
+    All ids are sorted. ``moved`` are those who own rows that aren't in their place; ``away``: see ``AWAY``.
     """
 
     files: Files
@@ -89,8 +89,9 @@ class KeptUniverse:
     def some(self, ids: pl.Series) -> pl.DataFrame:
         """Those of some ids (String) that exist: ``PROFILES``, sorted by id, each once."""
         wanted = ids.unique().sort()
-        later = self.changed.filter(pl.col("id").is_in(wanted.implode()))
-        here = wanted.filter(~wanted.is_in(later.get_column("id").implode()) & ~wanted.is_in(self.gone.implode()))
+        later = found_among(self.changed, wanted)
+        others = [later.get_column("id"), found_among(self.gone.to_frame("id"), wanted).get_column("id")]
+        here = wanted.filter(~wanted.is_in(pl.concat(others).implode()))
         return pl.concat([found_among(self.profiles, here), later]).sort("id")
 
     def whole(self) -> pl.DataFrame:
