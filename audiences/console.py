@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -35,10 +35,20 @@ _out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" i
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+class _Done(ProgressColumn):
+    """How much is done, of how much; nothing where that is not known."""
+
+    def render(self, task: Task) -> Text:
+        of_all = "" if task.total is None else f"{task.completed:,.0f} of {task.total:,.0f}"
+        return Text(of_all, style="progress.download")
+
+
 @contextmanager
 def progress() -> Iterator[ProgressReport]:
-    """A progress bar on standard error, if that is a terminal; gone when the work is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    """A progress bar on standard error, with how much is done and the time that is left, if that is a terminal; gone
+    when the work is done.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), _Done(), TimeRemainingColumn())
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
         task = bar.add_task("starting", total=None)
 

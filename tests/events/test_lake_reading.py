@@ -32,9 +32,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     batches = lake.LakeTable.batches
 
-    def recording(self: lake.LakeTable, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    def recording(self: lake.LakeTable, columns: Sequence[str], **which: Any) -> Iterator[pl.DataFrame]:
         found.setdefault(self.reading.table, set()).update(columns)
-        return batches(self, columns)
+        return batches(self, columns, **which)
 
     monkeypatch.setattr(lake.LakeTable, "batches", recording)
     return found

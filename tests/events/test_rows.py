@@ -12,7 +12,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from audiences.errors import InputError
-from audiences.events import column_name
+from audiences.events import Limits, column_name
 from event_tables import AS_OF, event, everything, needs, prepared, table, texts
 
 
@@ -334,14 +334,19 @@ def test_as_of_without_a_zone_is_utc() -> None:
         assert everything(inputs).events.height == 0
 
 
-def test_progress_counts_rows() -> None:
+@pytest.mark.parametrize("limits", [None, Limits(rows_in_memory=50_000, rows_in_bucket=20_000)])
+def test_progress_counts_rows(limits: Limits | None) -> None:
     from audiences.events import InputFrames, open_inputs
 
     seen: list[tuple[int, int]] = []
     frame = table([event(f"m{number}") for number in range(70)])
     inputs = open_inputs(InputFrames(events=pl.concat([frame] * 2_000)))
-    with inputs.prepare(needs(), as_of=AS_OF, progress=lambda done, total: seen.append((done, total))):
+
+    def report(done: int, total: int) -> None:
+        seen.append((done, total))
+
+    with inputs.prepare(needs(), as_of=AS_OF, progress=report, limits=limits):
         pass
     assert seen == sorted(seen)
     assert seen[-1] == (140_000, 140_000)
-    assert len(seen) > 1
+    assert len(seen) > (1 if limits is None else 7), "also while buckets are written"

@@ -17,7 +17,7 @@ from audiences.events.rows import CALLS
 from audiences.events.store.base import IDENTITIES, write_bucket
 from audiences.events.store.deciding import Lost, Stored, decide
 from audiences.events.store.files import Files
-from audiences.events.store.homes import NAMES, Homes, is_profile, numbers_in
+from audiences.events.store.homes import Homes, is_profile, numbers_in
 from audiences.events.store.manifest import Bucket, Counts, Generation
 from audiences.events.store.message_ids import write_index
 from audiences.events.store.pieces import Spill, together
@@ -28,6 +28,7 @@ from audiences.events.tables import Table
 _NO_CALLS: Final = pl.Schema(
     {name: CALLS if name == "type" else INSTANT if name == "timestamp" else pl.String() for name in CALL[1:]}
 )
+_READING: Final = 0.6  # of the time that an ingest takes
 _AT_ONCE: Final = 2  # buckets in memory
 
 
@@ -57,7 +58,9 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     rejects = Rejects()
     reading = Reading(ingest.tables, ingest.needs)
     homes = ingest.homes(ingest.cut.buckets)
-    read = reading.put_down(spill, ingest.cut, homes, rejects, ingest.count)
+    homes.put_down(spill)
+    progress = _Progress(ingest.count, reading.places, ingest.cut.buckets)
+    read = reading.put_down(spill, ingest.cut, homes, rejects, progress.read)
     first = ingest.stored.arrivals.places if ingest.stored else 0
     indexes: list[str] = []
 
@@ -70,7 +73,8 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     decided = decide(spill, ingest.cut.parts, reading, ingest.stored, keep)
     lost, replaced = decided.lost, decided.replaced.height
     writer = _Writer(files, name, sorted(ingest.needs.events), lost, homes)
-    buckets = writer.write_all(spill, ingest.cut.buckets)
+    buckets = writer.write_all(spill, ingest.cut.buckets, progress.written)
+    progress.written(ingest.cut.buckets)
     writer.write_sums(spill)
     if ingest.stored and replaced:
         write_replaced(files, name, ingest.stored, decided)
@@ -79,6 +83,21 @@ def write_generation(files: Files, name: str, spill: Spill, ingest: Ingest) -> t
     )
     counts = Counts.of(read.rows, read.accepted - lost.count - replaced, lost.count + replaced, rejects)
     return generation, counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """Tells ``count`` how many of the ``rows`` are done: reading them is one part of the work, writing them another."""
+
+    count: Callable[[int], None]
+    rows: int
+    buckets: int
+
+    def read(self, rows: int) -> None:
+        self.count(int(rows * _READING))
+
+    def written(self, buckets: int) -> None:
+        self.count(self.rows - int(self.rows * (1 - _READING) * (1 - buckets / self.buckets)))
 
 
 def no_homes() -> pl.Series:
@@ -105,24 +124,30 @@ class _Writer:
         self._found_homes: list[pl.Series] = [no_homes()]
         self._companions: list[pl.DataFrame] = [COMPANIONS.to_frame()]
 
-    def write_all(self, spill: Spill, buckets: int) -> list[Bucket]:
-        """Writes all buckets, some at the same time: they have nothing to do with each other."""
+    def write_all(self, spill: Spill, buckets: int, done: Callable[[int], None]) -> list[Bucket]:
+        """Writes all buckets, some at the same time: they have nothing to do with each other. ``done`` is called with
+        how many are written.
+        """
         if buckets == 1:
-            written = [self._write(spill, 0)]
-        else:
-            pool = ThreadPoolExecutor(_AT_ONCE)
-            try:
-                written = list(pool.map(partial(self._write, spill), range(buckets)))
-            finally:
-                pool.shutdown(cancel_futures=True)  # where one fails, or the user stops it, the others aren't begun
-        for one in written:
-            self._identities.append(one.identities)
-            self._found_homes.append(one.homes)
-            self._companions += one.companions
-        return [one.bucket for one in written]
+            return [self._added(self._write(spill, 0))]
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        found = []
+        try:
+            for written in pool.map(partial(self._write, spill), range(buckets)):
+                found.append(self._added(written))
+                done(len(found))
+        finally:
+            pool.shutdown(cancel_futures=True)  # where one fails, or the user stops it, the others aren't begun
+        return found
+
+    def _added(self, written: _Written) -> Bucket:
+        self._identities.append(written.identities)
+        self._found_homes.append(written.homes)
+        self._companions += written.companions
+        return written.bucket
 
     def _write(self, spill: Spill, number: int) -> _Written:
-        names = self._homes.named(pl.concat([NAMES.to_frame(), *spill.take("names", number)]), number)
+        names = self._homes.named(spill, number)
         others = [_numbered(names, self._lost.without(frame)) for frame in spill.take("others", number)]
         frames = spill.take("rows", number)
         rows = _numbered(names, together(frames)) if frames else None

@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from audiences.events.slots import Noted, Numbers
+from audiences.events.store.pieces import Spill
 
 _SEED, _CHECK = 5, 7
 _PROFILE: Final = "profile_id:"
@@ -59,16 +60,17 @@ class Homes:
         self._buckets = buckets
         held = holders(identifiers)
         held = held.hstack(hashes_of(held.get_column("identity")))
-        number = bucket_of(held.get_column("home"), buckets)
+        number = bucket_of(held.get_column("home"), buckets).alias("number")
         self._numbers = Numbers(held.get_column("hash"), number) if buckets > 1 else None
-        self._noted = Noted(2 * held.height + (_REMEMBERED if buckets > 1 else 0))
+        self._noted = Noted(held.height * 3 // 2 + (_REMEMBERED if buckets > 1 else 0))
         found = number if self._numbers is None else self._numbers.find(held.get_column("hash"))
-        self._noted.note(held.filter(found == number))  # others, which share a hash, come with their rows
-        self._parts = (
-            held.with_columns(number=number).partition_by("number", as_dict=True, include_key=False)
-            if buckets > 1
-            else {(0,): held}
-        )
+        self._noted.note(held.select("hash", "check").filter(found == number))
+        self._held = held.with_columns(number)
+
+    def put_down(self, spill: Spill) -> None:
+        """Puts down what is only needed for one bucket at a time: to be called once, before all else."""
+        spill.share("held", self._held, "number")
+        self._held = self._held.clear()
 
     def sorted_out(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Rows with ``hash`` and ``check`` instead of their ``identity``, and with their bucket's ``number`` (UInt32);
@@ -95,15 +97,15 @@ class Homes:
         ids = identity.filter(named).to_frame().select(own_home(pl.first())).to_series()
         return number.scatter(named.arg_true(), bucket_of(ids, self._buckets))
 
-    def named(self, names: pl.DataFrame, bucket: int) -> pl.DataFrame:
+    def named(self, spill: Spill, bucket: int) -> pl.DataFrame:
         """All identities that may have rows in a bucket, sorted: ``NAMES`` and ``home``.
 
-        The home is ``NOWHERE`` for one that only the same hash has brought there. In: the ``NAMES`` that came with its
-        rows.
+        The home is ``NOWHERE`` for one that only the same hash has brought there. The ``NAMES`` that came with the rows
+        of the bucket were put down as ``names``.
         """
-        held = self._parts.get((bucket,))
-        given = names.select(*NAMES, pl.lit(None, dtype=pl.String).alias("home"))
-        found = given if held is None else pl.concat([held.select(*NAMES, "home"), given])
+        given = pl.concat([NAMES.to_frame(), *spill.take("names", bucket)])
+        given = given.with_columns(pl.lit(None, dtype=pl.String).alias("home"))
+        found = pl.concat([*(held.select(given.columns) for held in spill.take("held", bucket)), given])
         found = found.unique("identity", keep="first", maintain_order=True).sort("identity")
         own = own_home(pl.col("identity"))
         home = found.select(pl.when(is_profile(pl.col("identity"))).then(own).otherwise(pl.coalesce("home", own)))

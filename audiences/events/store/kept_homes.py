@@ -6,6 +6,7 @@ import polars as pl
 
 from audiences.events.store.homes import NAMES, Homes, bucket_of, hashes_of
 from audiences.events.store.kept_universe import KeptUniverse
+from audiences.events.store.pieces import Spill
 
 
 class KeptHomes(Homes):
@@ -22,7 +23,11 @@ class KeptHomes(Homes):
         names = pl.DataFrame([identity, *hashes.get_columns(), number]).unique("identity", maintain_order=True)
         return rows.drop("identity").hstack([*hashes.get_columns(), number]), names
 
-    def named(self, names: pl.DataFrame, bucket: int) -> pl.DataFrame:
+    def put_down(self, spill: Spill) -> None:
+        """See ``Homes.put_down``."""
+
+    def named(self, spill: Spill, bucket: int) -> pl.DataFrame:
         """See ``Homes.named``."""
-        found = names.select(list(NAMES)).unique("identity", keep="first", maintain_order=True).sort("identity")
+        names = pl.concat([NAMES.to_frame(), *spill.take("names", bucket)])
+        found = names.unique("identity", keep="first", maintain_order=True).sort("identity")
         return found.with_columns(home=self._kept.owners(found.get_column("identity")).profiles)
