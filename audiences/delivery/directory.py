@@ -92,7 +92,7 @@ class Directory:
     def shared(self) -> pl.DataFrame:
         """``hash``, ``id`` of the identifiers that several have."""
         now = self._now
-        edges = now.without(self._written.shared)
+        edges = now.without(self._written.shared())
         if not now.ids.is_empty():
             edges = pl.concat([edges, self.edges_of(now.hashes.get_column("hash").unique())])
         return several(edges)
@@ -130,7 +130,8 @@ class Directory:
         edges = self._written.edges
         first = 0 if selection.low is None else sum(edge <= selection.low for edge in edges)
         end = len(edges) + 1 if selection.high is None else sum(edge < selection.high for edge in edges) + 1
-        return pl.concat(self._written.parts[first : max(end, first + 1)]).filter(selection.of())
+        numbers = range(first, max(end, first + 1))
+        return pl.concat([self._written.part(number).filter(selection.of()) for number in numbers])
 
 
 def several(edges: pl.DataFrame) -> pl.DataFrame:

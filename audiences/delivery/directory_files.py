@@ -12,14 +12,13 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from audiences.delivery.identifiers import identifiers_of
-from audiences.delivery.mapped_files import mapped_frame, write_frame
+from audiences.delivery.mapped_files import copied, mapped_frame, write_frame
 from audiences.state.since import WrittenProfiles
 from audiences.state.storage import FAILURES
 
@@ -35,7 +34,7 @@ ROWS_PER_INDEX: Final = 2_000_000
 IDENTIFIER: Final = ["type", "value"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WrittenDirectory:
     """The files in a folder. ``edges`` are the ids before which profiles are cut into parts."""
 
@@ -43,45 +42,47 @@ class WrittenDirectory:
     edges: tuple[str, ...]
     indexes: int
 
-    @cached_property
-    def parts(self) -> tuple[pl.DataFrame, ...]:
-        """``id``, ``type``, ``value``, ``place``, ``last``, as ``identifiers.identifiers_of`` gives them, by part."""
-        return tuple(mapped_frame(self.folder / f"{number}.arrow") for number in range(len(self.edges) + 1))
+    def part(self, number: int) -> pl.DataFrame:
+        """``id``, ``type``, ``value``, ``place``, ``last`` of a part, as ``identifiers.identifiers_of`` gives them.
+
+        What is looked at counts as memory of this process until the frame, and what was taken from it, is gone.
+        """
+        return mapped_frame(self.folder / f"{number}.arrow")
 
     def of(self, ids: pl.Series) -> pl.DataFrame:
         """The identifiers of some profiles (ids, unique)."""
         wanted = ids.sort()
         cuts = [0, *(int(wanted.search_sorted(edge, side="left")) for edge in self.edges), len(wanted)]
-        found = [self.parts[0].clear()]
-        for number, part in enumerate(self.parts):
+        found = [self.part(0).clear()]
+        for number in range(len(self.edges) + 1):
             here = wanted[cuts[number] : cuts[number + 1]]
             if len(here):
-                found.append(part[_rows(part.get_column("id"), here)])
+                part = self.part(number)
+                found.append(copied(part[_rows(part.get_column("id"), here)]))
         return pl.concat(found)
 
     def holders(self, hashes: pl.Series) -> pl.DataFrame:
         """Who has identifiers with some hashes (unique): ``hash``, ``id``."""
         found = [pl.DataFrame(schema={"hash": pl.UInt64, "part": pl.UInt32, "row": pl.UInt32})]
-        for number, index in enumerate(self._indexes):
+        for number in range(self.indexes):
             here = hashes.filter(hashes % self.indexes == number).sort()
             if len(here):
+                index = self._index(number)
                 found.append(index[_rows(index.get_column("hash"), here)])
         return self._with_ids(pl.concat(found))
 
-    @cached_property
     def shared(self) -> pl.DataFrame:
         """Who has identifiers that others have, too: ``hash``, ``id``."""
         return mapped_frame(self.folder / "shared.arrow")
 
-    @cached_property
-    def _indexes(self) -> tuple[pl.DataFrame, ...]:
-        return tuple(mapped_frame(self.folder / f"index-{number}.arrow") for number in range(self.indexes))
+    def _index(self, number: int) -> pl.DataFrame:
+        return mapped_frame(self.folder / f"index-{number}.arrow")
 
     def _with_ids(self, places: pl.DataFrame) -> pl.DataFrame:
         found = [pl.DataFrame(schema={"hash": pl.UInt64, "id": pl.String})]
-        for (number,), here in places.group_by("part"):
-            ids = self.parts[int(str(number))].get_column("id").gather(here.get_column("row"))
-            found.append(pl.DataFrame([here.get_column("hash"), ids]))
+        for here in places.partition_by("part"):
+            ids = self.part(here.item(0, "part")).get_column("id").gather(here.get_column("row"))
+            found.append(copied(pl.DataFrame([here.get_column("hash"), ids])))
         return pl.concat(found)
 
     def write_indexes(self, places: pl.DataFrame) -> None:
@@ -91,7 +92,7 @@ class WrittenDirectory:
             write_frame(here, self.folder / f"index-{number}.arrow")
         hashes = pl.col("hash")
         twice = (hashes == hashes.shift()) | (hashes == hashes.shift(-1))
-        several = pl.concat([index.filter(twice.fill_null(False)) for index in self._indexes])
+        several = pl.concat([self._index(number).filter(twice.fill_null(False)) for number in range(self.indexes)])
         write_frame(self._with_ids(several), self.folder / "shared.arrow")
 
 
@@ -135,11 +136,16 @@ def _write(profiles: pl.LazyFrame, folder: Path) -> WrittenDirectory:
 def _parts(profiles: pl.LazyFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """The identifiers of ranges of profiles, each with the first id of its range; one without any if there are none."""
     wanted = profiles.select("id", "external_ids")
-    rows = 0
-    for batch in wanted.collect_batches(chunk_size=PROFILES_PER_PART, maintain_order=True):
-        for part in batch.iter_slices(PROFILES_PER_PART):
-            rows += part.height
-            yield part.item(0, "id"), identifiers_of(part.lazy())
+    rows, last = 0, ""
+    while True:
+        part = wanted.slice(rows, PROFILES_PER_PART).collect()
+        ids = part.get_column("id")
+        if part.is_empty():
+            break
+        if not ids.is_sorted() or (rows and ids[0] <= last):
+            raise ValueError("profiles are not sorted by id")
+        rows, last = rows + part.height, ids[-1]
+        yield ids[0], identifiers_of(part.lazy())
     if not rows:
         yield "", identifiers_of(wanted.head(0))
 
@@ -171,9 +177,7 @@ def _found(place: Path, files: tuple[str, ...]) -> WrittenDirectory | None:
         folder = place / content["folder"]
         if any((folder / name).stat().st_size != size for name, size in content["bytes"].items()):
             return None
-        found = WrittenDirectory(folder, tuple(content["edges"]), int(content["indexes"]))
-        # Mapped now: another run may remove the files, which what is mapped outlives.
-        return found if found.parts and found.shared.width else None
+        return WrittenDirectory(folder, tuple(content["edges"]), int(content["indexes"]))
     except (*FAILURES, ValueError, KeyError, TypeError):
         return None
 

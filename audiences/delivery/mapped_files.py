@@ -24,3 +24,8 @@ def mapped_frame(path: Path) -> pl.DataFrame:
 
     table = ipc.open_file(pa.memory_map(str(path))).read_all()
     return cast(pl.DataFrame, pl.from_arrow(table, rechunk=False))
+
+
+def copied(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same frame with texts of its own: those of a few rows would keep all of a file mapped."""
+    return cast(pl.DataFrame, pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest())))

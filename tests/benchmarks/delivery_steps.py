@@ -46,9 +46,9 @@ ORDERS: Final = Computation(
 MEMBERS_OF_A_HOUSEHOLD: Final = 100
 
 
-def people(first: int, count: int) -> pl.DataFrame:
-    """So many profiles from a number on, sorted by id."""
-    number = pl.int_range(first, first + count)
+def people(first: int, end: int, every: int = 1) -> pl.DataFrame:
+    """Profiles from one number to another, sorted by id."""
+    number = pl.int_range(first, end, every)
     text = number.cast(pl.String).str.zfill(9)
     shared = pl.when(number % MEMBERS_OF_A_HOUSEHOLD == 1).then(number - 1).otherwise(number).cast(pl.String)
 
@@ -98,8 +98,8 @@ def another_hour(folder: Path, hour: int, changed: int) -> None:
     state = State.open(str(folder / "state"), create=True)
     asked = json.loads((folder / "asked.json").read_text())
     every = max(asked["messages"] // changed, 1) if changed else 1
-    old = people(0, asked["messages"]).gather_every(every).head(changed)
-    new = people(asked["messages"], changed // 100)
+    old = people(0, every * changed, every)
+    new = people(asked["messages"], asked["messages"] + changed // 100)
     both = pl.concat([old, new])
     results = state.results([ORDERS], kept=True)
     results.limit([ORDERS.key], both["id"])

@@ -97,7 +97,7 @@ class JsonLines(EventDestination):
         """Writes the staged file. It is whole, and on disk, when this comes to its end."""
         with self._guarded(), self._folder().writing(_staged_name(sync)) as file:
             for batch in batches:
-                file.write(("\n".join(batch.messages.to_list()) + "\n").encode())
+                file.write((batch.messages.str.join("\n").item() + "\n").encode())
                 yield batch.rows
 
     def finish(self, sync: Sync) -> str:
