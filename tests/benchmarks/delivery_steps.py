@@ -1,15 +1,13 @@
-"""The steps of the benchmark of deliveries, each run in a process of its own.
-
-    python -m benchmarks.delivery_steps make FOLDER --messages 2000000 --changed 33000
-    python -m benchmarks.delivery_steps first | nothing | hour | plain FOLDER
+"""The steps of the benchmark of deliveries (``benchmarks.deliveries``), each run in a process of its own.
 
 Every profile has a user id, an anonymous id and an e-mail address; one in a hundred has the address of another one,
-too. A trait is delivered to every user id.
+too. A trait of everybody is delivered to user ids.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -30,6 +28,7 @@ from audiences.definitions.computation import (
 )
 from audiences.delivery import deliver
 from audiences.delivery.identifiers import identifiers_of
+from audiences.delivery.messages import Envelope, render, with_message_ids
 from audiences.delivery.planner import Situation, plan
 from audiences.language.parse import parse
 from audiences.state import Computed, ProfileChanges, Results, RunResult, State
@@ -83,30 +82,26 @@ def committed(state: State, as_of: datetime, results: Results, profiles: pl.Data
         state.commit(state.draft(made))
 
 
-def make(folder: Path, messages: int, changed: int) -> None:
-    """The first run, in which everybody has a value; what the other steps need to know is kept beside it."""
+def make(folder: Path, messages: int) -> None:
+    """The first run, in which everybody has a value."""
     state = State.open(str(folder / "state"), create=True)
     everybody = people(0, messages)
     results = state.results([ORDERS], kept=True)
     results.add(ORDERS.level, everybody["id"], {ORDERS.key: pl.int_range(messages, eager=True) % 7 + 1})
     committed(state, FIRST, results, everybody)
-    (folder / "asked.json").write_text(json.dumps({"messages": messages, "changed": changed}))
 
 
-def another_hour(folder: Path, hour: int, changed: int) -> None:
-    """A run in which some profiles have another value, and a few are new."""
+def another_hour(folder: Path, messages: int, hour: int, changed: int) -> None:
+    """A run in which some profiles, all over, have another value, and a few are new."""
     state = State.open(str(folder / "state"), create=True)
-    asked = json.loads((folder / "asked.json").read_text())
-    every = max(asked["messages"] // changed, 1) if changed else 1
-    old = people(0, every * changed, every)
-    new = people(asked["messages"], asked["messages"] + changed // 100)
-    both = pl.concat([old, new])
+    every = messages // changed if changed else 1
+    new = changed // 100
+    both = pl.concat([people(0, every * (changed - new), every), people(messages, messages + new)])
     results = state.results([ORDERS], kept=True)
     results.limit([ORDERS.key], both["id"])
     if both.height:
         results.add(ORDERS.level, both["id"], {ORDERS.key: pl.int_range(both.height, eager=True) % 7 + 8})
-    gone = pl.Series([], dtype=pl.String)
-    committed(state, FIRST + hour * HOUR, results, ProfileChanges(both, gone))
+    committed(state, FIRST + hour * HOUR, results, ProfileChanges(both, pl.Series([], dtype=pl.String)))
 
 
 def space(folder: Path) -> Space:
@@ -115,17 +110,18 @@ def space(folder: Path) -> Space:
     return Space(root=folder, id="spa_1", slug="bench", destinations={"crm": Destination("crm", "jsonl", settings)})
 
 
-def delivered(folder: Path) -> int:
-    """Delivers the newest run; how many messages there were."""
+def delivered(folder: Path) -> dict[str, object]:
+    """Delivers the newest run; how many messages there were, and the hash of them."""
     state = State.open(str(folder / "state"), create=True)
     (result,) = deliver(state, state, [ORDERS], space(folder))
     if result.problem is not None:
         raise SystemExit(result.problem.what)
-    return result.delivered
+    content = Path(result.where).read_bytes() if result.where else b""
+    return {"messages": result.delivered, "digest": hashlib.sha256(content).hexdigest()}
 
 
-def plain(folder: Path) -> int:
-    """The planner over everything at once, as the newest run is before its delivery; how many messages there are."""
+def plain(folder: Path) -> dict[str, object]:
+    """Everybody planned at once, and the messages made, as the newest run is before its delivery; nothing is kept."""
     state = State.open(str(folder / "state"))
     found = plan(
         Situation(
@@ -139,27 +135,34 @@ def plain(folder: Path) -> int:
             as_of=state.as_of,
         )
     )
-    return found.messages.height
+    envelope = Envelope.of(ORDERS, ORDERS.destinations[0], space(folder))
+    digest = hashlib.sha256()
+    for part in found.messages.iter_slices(50_000):
+        rows = with_message_ids(part, envelope)
+        texts = render(rows, envelope, rows.select(id="profile_id").unique())
+        digest.update(("\n".join(texts.to_list()) + "\n").encode())
+    return {"messages": found.messages.height, "digest": digest.hexdigest()}
 
 
 def main() -> int:
-    """Does a step; prints the number of messages, the seconds and the CPU seconds without the program's start."""
+    """Does a step; prints what it found, with seconds and CPU seconds, which are without the program's start."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.delivery_steps")
     parser.add_argument("step", choices=["make", "run", "deliver", "plain"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--messages", type=int, default=2_000_000)
-    parser.add_argument("--changed", type=int, default=33_000)
+    parser.add_argument("--changed", type=int, default=0)
     parser.add_argument("--hour", type=int, default=1)
     given = parser.parse_args()
-    steps: dict[str, Callable[[], int | None]] = {
-        "make": lambda: make(given.folder, given.messages, given.changed),
-        "run": lambda: another_hour(given.folder, given.hour, given.changed),
+    steps: dict[str, Callable[[], dict[str, object] | None]] = {
+        "make": lambda: make(given.folder, given.messages),
+        "run": lambda: another_hour(given.folder, given.messages, given.hour, given.changed),
         "deliver": lambda: delivered(given.folder),
         "plain": lambda: plain(given.folder),
     }
     start, cpu = time.perf_counter(), time.process_time()
-    found = steps[given.step]()
-    print(found or 0, time.perf_counter() - start, time.process_time() - cpu)  # noqa: T201
+    found = steps[given.step]() or {}
+    used = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
+    print(json.dumps({**found, **used}))  # noqa: T201
     return 0
 
 
