@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from audiences.definitions.computation import IdentifierStrategy, Strategy
 from audiences.delivery.identifiers import Chosen
 
-IDS = tuple(f"p{number}" for number in range(7))
+IDS = tuple(f"p{number}" for number in range(5))
 IDENTIFIERS = (
-    *(("user_id", f"u{number}") for number in range(5)),
-    *(("email", f"e{number}") for number in range(4)),
+    *(("user_id", f"u{number}") for number in range(3)),
+    *(("email", f"e{number}") for number in range(2)),
     ("anonymous_id", "a0"),
     ("phone", "1"),
 )
 ACCOUNTS = ("p1", "x", "y")
-VALUES = ("1", "2", '"shoes"')
+VALUES = ("1", "2")
 STRATEGIES: tuple[Chosen, ...] = (
     (IdentifierStrategy("email"), IdentifierStrategy("user_id")),
     (IdentifierStrategy("email", Strategy.LAST_ADDED),),
@@ -55,12 +55,12 @@ class Step:
 
     people: dict[str, Person | None]
     values: dict[str, str | None]
-    strategy: Chosen
-    calls: tuple[str, ...]
-    ending: Ending
-    whole: bool
-    folded: bool
-    wide: bool
+    strategy: Chosen = STRATEGIES[0]
+    calls: tuple[str, ...] = ("identify",)
+    ending: Ending = Ending.DONE
+    whole: bool = False
+    folded: bool = False
+    wide: bool = False
 
 
 PEOPLE = st.builds(

@@ -35,11 +35,12 @@ class Changed:
         with reading(subjects.source):
             self.too_many = int(changes.select(pl.len()).collect().item()) > MOST
             self.values = net(changes.head(MOST).collect(), subjects.computation.kind)
-        others = [subjects.changed_since(settled.run)]
+        changed = subjects.changed_since(settled.run)
+        others = [] if changed is None else [changed]
         if settled.again:
             others.append(acknowledged.of_last_sync(self.key))
         self.ids = pl.concat([self.values.get_column("id"), *others]).unique()
-        self.too_many |= len(self.ids) > MOST
+        self.too_many |= changed is None or len(self.ids) > MOST
 
     def plan(self, planned: Planned) -> bool:
         """Plans what changed into ``planned``; False, and nothing is done, if everybody has to be planned."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,10 @@ import polars as pl
 
 from audiences.delivery.directory_files import IDENTIFIER, WrittenDirectory, hashes_of, written
 from audiences.delivery.identifiers import identifiers_of
-from audiences.state.selections import Between, OneOf, Selection
-from audiences.state.since import Changing, WrittenProfiles
+from audiences.delivery.mapped_files import copied
+from audiences.errors import StateError
+from audiences.state.selections import Between, OneOf, Selection, ranges
+from audiences.state.since import KnowingProfiles, WrittenProfiles
 from audiences.state.source import reading
 
 ALL: Final = ["id", *IDENTIFIER, "place", "last"]
@@ -42,13 +45,14 @@ class Directory:
     asked raises StateError if the profiles can't be read.
     """
 
-    def __init__(self, source: Changing, temporary: Path) -> None:
+    def __init__(self, source: KnowingProfiles, temporary: Path) -> None:
         self._source, self._temporary = source, temporary
+        self._earlier: dict[int, Directory | None] = {}
+        self._changed: dict[int, pl.Series] = {}
 
-    @cached_property
-    def since(self) -> int:
-        """The run from which on it is known who had which identifiers."""
-        return self._profiles.run
+    def knows(self, run: int) -> bool:
+        """Whether it is known what profiles were after an earlier run."""
+        return self._since <= run or self._as_after(run) is not None
 
     @property
     def edges(self) -> tuple[str, ...]:
@@ -60,23 +64,40 @@ class Directory:
         return self._held(selection, self._now)
 
     def held_after(self, run: int, ids: pl.Series) -> pl.DataFrame:
-        """Those that some profiles had after an earlier run (not before ``since``)."""
-        return self._held(OneOf(ids), self._after(run))
+        """Those that some profiles had after an earlier run."""
+        earlier = self._as_after(run)
+        if earlier is not None:
+            return earlier.held(OneOf(ids))
+        return self._held(OneOf(ids), _later(self._changes.filter(pl.col("run") <= run)))
 
     def changed_since(self, run: int) -> pl.Series:
         """The ids of the profiles whose identifiers are not those that they had after an earlier run."""
-        ids = self.touched_since(run)
-        if ids.is_empty():
-            return ids
-        now, before = self.held(OneOf(ids)), self.held_after(run, ids)
-        more, less = now.join(before, on=ALL, how="anti"), before.join(now, on=ALL, how="anti")
-        return pl.concat([more.get_column("id"), less.get_column("id")]).unique()
+        if run not in self._changed:
+            self._changed[run] = pl.concat([self._differing(run, part) for part in self._touched(run)]).unique()
+        return self._changed[run]
 
-    def touched_since(self, run: int) -> pl.Series:
-        """The ids of the profiles that were written after an earlier run (not before ``since``)."""
+    def touched_since(self, run: int) -> pl.Series | None:
+        """The ids of the profiles that were written after an earlier run; None: it isn't known of all."""
+        if self._as_after(run) is not None:
+            return None
         with reading(self._source):
             rows = self._source.profile_changes().filter(pl.col("run") > run).select(pl.col("id").unique())
             return rows.collect().to_series()
+
+    def _touched(self, run: int) -> Iterator[Selection]:
+        touched = self.touched_since(run)
+        return ranges(self.edges) if touched is None else iter([OneOf(touched)])
+
+    def _differing(self, run: int, selection: Selection) -> pl.Series:
+        if isinstance(selection, OneOf):
+            if selection.ids.is_empty():
+                return selection.ids
+            now, before = self.held(selection), self.held_after(run, selection.ids)
+        else:
+            earlier = self._as_after(run) or self
+            now, before = self.held(selection), earlier.held(selection)
+        more, less = now.join(before, on=ALL, how="anti"), before.join(now, on=ALL, how="anti")
+        return copied(pl.concat([more, less]).select(pl.col("id").unique())).to_series()
 
     def holders(self, identifiers: pl.DataFrame) -> pl.Series:
         """The ids of all who have one of some identifiers (``type``, ``value``), and seldom of somebody else, too."""
@@ -97,6 +118,28 @@ class Directory:
             edges = pl.concat([edges, self.edges_of(now.hashes.get_column("hash").unique())])
         return several(edges)
 
+    def _as_after(self, run: int) -> Directory | None:
+        """How everything was after an earlier run, if all profiles were written since; None, too: it isn't known."""
+        if self._since <= run:
+            return None
+        if run not in self._earlier:
+            then = self._source.profiles_after(run)
+            earlier = None if then is None else Directory(then, self._temporary / f"after-run-{run}")
+            self._earlier[run] = earlier if earlier and earlier._can_be_read() else None
+        return self._earlier[run]
+
+    def _can_be_read(self) -> bool:
+        """False if the files are no longer there."""
+        try:
+            return bool(self._written.folder.exists() and self._changes.width)
+        except StateError:
+            return False
+
+    @cached_property
+    def _since(self) -> int:
+        """The run from which on the changes are known."""
+        return self._profiles.run
+
     @cached_property
     def _profiles(self) -> WrittenProfiles:
         return self._source.written_profiles()
@@ -114,9 +157,6 @@ class Directory:
     @cached_property
     def _now(self) -> _Later:
         return _later(self._changes)
-
-    def _after(self, run: int) -> _Later:
-        return _later(self._changes.filter(pl.col("run") <= run))
 
     def _held(self, selection: Selection, later: _Later) -> pl.DataFrame:
         if isinstance(selection, OneOf):

@@ -29,6 +29,7 @@ LAYOUT: Final = f"1, Polars {pl.__version__}"
 """Another version of Polars hashes in another way."""
 
 CONTENT: Final = "content.json"
+KEPT: Final = 2  # the profiles as they were before they were written as a whole are compared with how they are now
 PROFILES_PER_PART: Final = 131_072  # as many as a row group of the state's table has
 ROWS_PER_INDEX: Final = 2_000_000
 IDENTIFIER: Final = ["type", "value"]
@@ -106,14 +107,29 @@ def written(profiles: WrittenProfiles, temporary: Path) -> WrittenDirectory:
     if profiles.folder is None or not profiles.files:
         return _write(profiles.rows, temporary)
     place = profiles.folder / FOLDER
-    found = _found(place, profiles.files)
-    if found is not None:
-        return found
+    for folder in _folders(place):
+        found = _found(folder, profiles.files)
+        if found is not None:
+            return found
     if not profiles.writable:
         return _write(profiles.rows, temporary)
     made = _write(profiles.rows, place / uuid.uuid4().hex)
-    _say(place, made, profiles.files)
+    _say(made, profiles.files)
+    for folder in _folders(place)[KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
     return made
+
+
+def _folders(place: Path) -> list[Path]:
+    """The latest first, those that never became whole last."""
+    if not place.exists():
+        return []
+
+    def age(folder: Path) -> float:
+        content = folder / CONTENT
+        return -content.stat().st_mtime if content.exists() else 0
+
+    return sorted((path for path in place.iterdir() if path.is_dir()), key=age)
 
 
 def _write(profiles: pl.LazyFrame, folder: Path) -> WrittenDirectory:
@@ -150,31 +166,26 @@ def _parts(profiles: pl.LazyFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         yield "", identifiers_of(wanted.head(0))
 
 
-def _say(place: Path, made: WrittenDirectory, files: tuple[str, ...]) -> None:
-    """Says what the files are, when they are whole, and removes others."""
+def _say(made: WrittenDirectory, files: tuple[str, ...]) -> None:
+    """Says what the files are, now that they are whole."""
     content = {
         "layout": LAYOUT,
-        "folder": made.folder.name,
         "profiles": list(files),
         "edges": list(made.edges),
         "indexes": made.indexes,
         "bytes": {path.name: path.stat().st_size for path in sorted(made.folder.iterdir())},
     }
-    unfinished = place / f"{CONTENT}.new"
+    unfinished = made.folder / f"{CONTENT}.new"
     unfinished.write_text(json.dumps(content))
-    unfinished.replace(place / CONTENT)
-    for path in place.iterdir():
-        if path.is_dir() and path != made.folder:
-            shutil.rmtree(path, ignore_errors=True)
+    unfinished.replace(made.folder / CONTENT)
 
 
-def _found(place: Path, files: tuple[str, ...]) -> WrittenDirectory | None:
+def _found(folder: Path, files: tuple[str, ...]) -> WrittenDirectory | None:
     """What is there, if it is of the same profiles, whole, and can be read."""
     try:
-        content = json.loads((place / CONTENT).read_text())
+        content = json.loads((folder / CONTENT).read_text())
         if content["layout"] != LAYOUT or content["profiles"] != list(files):
             return None
-        folder = place / content["folder"]
         if any((folder / name).stat().st_size != size for name, size in content["bytes"].items()):
             return None
         return WrittenDirectory(folder, tuple(content["edges"]), int(content["indexes"]))

@@ -80,11 +80,11 @@ class Job:
         if settled is None or not self._builds_on(settled):
             return None
         changes = [Changed(subjects, self.acknowledged, settled) for subjects in self._subjects]
-        if len(changes) > 1 and any(len(one.ids) for one in changes):
+        looked_at = sum(len(one.ids) for one in changes)
+        if len(changes) > 1 and looked_at:
             return None  # what was counted isn't known of each
-        planned = Planned(everybody=False)
+        planned = Planned(looked_at)
         planned.add(settled.no_identifier, settled.conflicts)
-        planned.looked_at = sum(len(one.ids) for one in changes)
         return planned if all(one.plan(planned) for one in changes) else None
 
     def _plan_of_everybody(self) -> Planned:
@@ -103,7 +103,7 @@ class Job:
             and settled.run_id == self._run_number(settled.run)
             and record is not None
             and record.first_run <= settled.run
-            and (not of_profiles or self.directory.since <= settled.run)
+            and (not of_profiles or self.directory.knows(settled.run))
         )
 
     def _run_number(self, run: int) -> int | None:

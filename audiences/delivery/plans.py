@@ -31,12 +31,11 @@ class Planned:
     """``messages`` in their order, and what was counted (see ``planner.DeliveryPlan``).
 
     ``no_identifier_after`` and ``conflicts_after`` are the same when the messages have arrived, and ``again`` says
-    whether there will be more to send then. All of that is different only where strategies were changed. If not
-    ``everybody`` was planned, ``looked_at`` says how many changed.
+    whether there will be more to send then. All of that is different only where strategies were changed. ``looked_at``
+    is 0 if nothing changed since the last sync.
     """
 
-    everybody: bool = True
-    looked_at: int = 0
+    looked_at: int = 1
     messages: Spool = field(default_factory=Spool)
     no_identifier: int = 0
     conflicts: int = 0

@@ -63,8 +63,8 @@ class Subjects(ABC):
         """The identifiers of some of them, who have these ``values``; see ``planner.Situation``."""
 
     @abstractmethod
-    def changed_since(self, run: int) -> pl.Series:
-        """The ids of those who may be told apart from how they were after an earlier run, whatever their values."""
+    def changed_since(self, run: int) -> pl.Series | None:
+        """The ids of those who, whatever their values, aren't what they were after an earlier run; None: not known."""
 
     def departures(self, selection: Selection) -> pl.DataFrame:
         """When some of them last lost their value: ``id``, ``as_of``."""
@@ -117,7 +117,7 @@ class Users(Subjects):
         """Those in the directory."""
         return self.directory.held(selection)
 
-    def changed_since(self, run: int) -> pl.Series:
+    def changed_since(self, run: int) -> pl.Series | None:
         """Those with other identifiers."""
         return self.directory.changed_since(run)
 
@@ -139,7 +139,7 @@ class UsersOfAccounts(Users):
         with reading(self.source):
             return held.group_by("id").len().filter(pl.col("len") > 1).collect().height
 
-    def changed_since(self, run: int) -> pl.Series:
+    def changed_since(self, run: int) -> pl.Series | None:
         """All profiles that changed: their accounts may be others."""
         return self.directory.touched_since(run)
 
@@ -180,7 +180,7 @@ class Accounts(Subjects):
         """Their ids."""
         return group_ids(values)
 
-    def changed_since(self, run: int) -> pl.Series:
+    def changed_since(self, run: int) -> pl.Series | None:
         """None: all that is known of them is their id."""
         return pl.Series([], dtype=pl.String)
 

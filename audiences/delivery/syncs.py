@@ -144,6 +144,7 @@ def _to_destination(
     confirmed = confirm or declared.settings.get("confirmed") is True
     first = _FirstSyncs() if confirmed else _first_syncs(jobs, samples=dry_run)
     destination = TYPES[declared.type](name, declared.settings, space.root)
+    nothing: dict[str, Planned] = {}
     for job in jobs:
         try:
             if job.key in first.held:
@@ -153,9 +154,12 @@ def _to_destination(
             if dry_run:
                 yield _shown(job, planned or job.plan())
             else:
-                yield _sync(job, destination, planned, progress)
+                yield _sync(job, destination, planned, progress, nothing)
         except (DeliveryError, StateError) as error:
             yield _failed(job, error)
+    if any(planned.looked_at for planned in nothing.values()):
+        # What was looked at in vain need not be looked at again; in one transaction, for there may be many such jobs.
+        jobs[0].acknowledged.note({job.key: job.settled(nothing[job.key]) for job in jobs if job.key in nothing})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +214,13 @@ def _noted(job: Job, planned: Planned) -> DeliveryResult:
 
 
 def _sync(
-    job: Job, destination: EventDestination, planned: Planned | None, progress: ProgressReport | None
+    job: Job,
+    destination: EventDestination,
+    planned: Planned | None,
+    progress: ProgressReport | None,
+    nothing: dict[str, Planned],
 ) -> DeliveryResult:
+    """Delivers what is planned; where that is nothing, the plan is put into ``nothing``."""
     recorded = job.acknowledged.syncs(job.key)
     destination.settle(job.key, recorded)
     planned = planned or job.plan()
@@ -228,8 +237,8 @@ def _sync(
     if not planned.messages.rows:
         if result.first_sync:  # so that what comes later isn't taken for the first sync
             recording.commit(settled)
-        elif planned.everybody or planned.looked_at:
-            job.acknowledged.note(job.key, settled)
+        else:
+            nothing[job.key] = planned
         return result
     sync = Sync(job.entry.destination, job.key, job.source.as_of, job.source.run, recorded + 1)
     try:

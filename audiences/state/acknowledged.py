@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -162,9 +163,12 @@ class Acknowledged:
         recording.add(rows)
         recording.commit(settled)
 
-    def note(self, computation: str, settled: Settled) -> None:
-        """Stores that there is nothing to deliver."""
-        self._store([], settled.numbers(valid_key(computation)))
+    def note(self, settled: Mapping[str, Settled]) -> None:
+        """Stores, by computation, that there is nothing to deliver."""
+        numbers: dict[str, int] = {}
+        for computation, what in settled.items():
+            numbers |= what.numbers(valid_key(computation))
+        self._store([], numbers)
 
     def tidy(self) -> None:
         """Removes files that earlier versions needed, now and then."""

@@ -27,7 +27,7 @@ from audiences.state.results import Results, temporary_folder
 from audiences.state.rewind import departures, overlaid
 from audiences.state.sheet_reader import SheetReader
 from audiences.state.sheets import Chain, Sheet
-from audiences.state.since import WrittenProfiles
+from audiences.state.since import ProfilesThen, WrittenProfiles
 from audiences.state.tables import ACCOUNTS, HISTORY, PROFILE_CHANGES, SNAPSHOTS, valid_key
 from audiences.state.universe import ProfileChanges, Universe, changed, stored
 
@@ -193,6 +193,10 @@ class Draft:
         if isinstance(profiles, ProfileChanges):
             return pl.concat([self.base.profile_changes(), profiles.rows(self.run).lazy()])
         return pl.LazyFrame(schema=PROFILE_CHANGES)
+
+    def profiles_after(self, run: int) -> ProfilesThen | None:
+        """The profiles as they were after an earlier run; None if that isn't known."""
+        return self.base.profiles_after(run)
 
     def accounts(self) -> pl.LazyFrame:
         """The accounts of this run, else those of the run before: ``id``, ``traits``."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from audiences.changes import CLEARED, EXITED
 from audiences.definitions.computation import Kind
-from audiences.state.source import Source
+from audiences.state.source import Located, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,41 @@ class WrittenProfiles:
     writable: bool = False
 
 
-class Changing(Source, Protocol):
+@dataclass(frozen=True, slots=True)
+class ProfilesThen:
+    """The profiles after an earlier run; the state at ``location`` had them ``written``, and ``changes`` to that."""
+
+    location: str
+    written: WrittenProfiles
+    changes: pl.LazyFrame
+
+    def written_profiles(self) -> WrittenProfiles:
+        """All profiles, as of some run up to then."""
+        return self.written
+
+    def profile_changes(self) -> pl.LazyFrame:
+        """The profiles that changed after it, up to then."""
+        return self.changes
+
+    def profiles_after(self, run: int) -> ProfilesThen | None:
+        """None: this is long ago enough."""
+        return None
+
+
+class KnowingProfiles(Located, Protocol):
+    """Whoever knows profiles and what changed of them."""
+
+    def written_profiles(self) -> WrittenProfiles:
+        """All profiles, as of some run up to now."""
+
+    def profile_changes(self) -> pl.LazyFrame:
+        """The profiles that changed after it; see ``tables.PROFILE_CHANGES``."""
+
+    def profiles_after(self, run: int) -> ProfilesThen | None:
+        """The profiles as they were after an earlier run; None if that isn't known. It may be too late to read them."""
+
+
+class Changing(Source, KnowingProfiles, Protocol):
     """A source that knows what changed."""
 
     def run_id(self, run: int) -> str | None:
@@ -40,12 +74,6 @@ class Changing(Source, Protocol):
 
         Those of its first run are never among them.
         """
-
-    def written_profiles(self) -> WrittenProfiles:
-        """All profiles, as of some run up to now."""
-
-    def profile_changes(self) -> pl.LazyFrame:
-        """The profiles that changed after it; see ``tables.PROFILE_CHANGES``."""
 
 
 def net(changes: pl.DataFrame, kind: Kind) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from audiences.state.manifest import ComputationRecord, Manifest
 from audiences.state.results import Results
 from audiences.state.rewind import departures, overlaid, rewind
 from audiences.state.sheets import Chain
-from audiences.state.since import WrittenProfiles
+from audiences.state.since import ProfilesThen, WrittenProfiles
 from audiences.state.storage import Storage
 from audiences.state.tables import another_run, valid_key
 from audiences.state.universe import changed
@@ -230,17 +230,34 @@ class State:
 
     def written_profiles(self) -> WrittenProfiles:
         """All profiles, as of some run up to now."""
-        table, version = self._tables.profiles, self._version("profiles")
-        with self._storage.guarded("read"):
-            files = table.files(version) if version is not None else ()
-            run = self.manifest.profiles_run if self.manifest else 0
-            return WrittenProfiles(table.scan(version), run, files, self._storage.folder, self._writable)
+        return self._written_profiles(self.manifest, writable=self._writable)
 
     def profile_changes(self) -> pl.LazyFrame:
         """The profiles that changed after those were written."""
-        run = self.manifest.profiles_run if self.manifest else 0
+        return self._profile_changes(self.manifest)
+
+    def profiles_after(self, run: int) -> ProfilesThen | None:
+        """The profiles as they were after an earlier run; None if that isn't known."""
         with self._storage.guarded("read"):
-            return self._tables.profile_changes.scan(self._version("profile_changes")).filter(pl.col("run") > run)
+            then = self._load(run)
+            if then is None:
+                return None
+            return ProfilesThen(
+                self.location, self._written_profiles(then, writable=False), self._profile_changes(then)
+            )
+
+    def _written_profiles(self, manifest: Manifest | None, *, writable: bool) -> WrittenProfiles:
+        table, version = self._tables.profiles, manifest.tables.get("profiles") if manifest else None
+        with self._storage.guarded("read"):
+            files = table.files(version) if version is not None else ()
+            run = manifest.profiles_run if manifest else 0
+            return WrittenProfiles(table.scan(version), run, files, self._storage.folder, writable)
+
+    def _profile_changes(self, manifest: Manifest | None) -> pl.LazyFrame:
+        version = manifest.tables.get("profile_changes") if manifest else None
+        run = manifest.profiles_run if manifest else 0
+        with self._storage.guarded("read"):
+            return self._tables.profile_changes.scan(version).filter(pl.col("run") > run)
 
     def acknowledged(self, destination: str) -> Acknowledged:
         """What a destination has acknowledged, as of now."""

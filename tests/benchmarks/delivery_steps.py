@@ -116,8 +116,10 @@ def delivered(folder: Path) -> dict[str, object]:
     (result,) = deliver(state, state, [ORDERS], space(folder))
     if result.problem is not None:
         raise SystemExit(result.problem.what)
-    content = Path(result.where).read_bytes() if result.where else b""
-    return {"messages": result.delivered, "digest": hashlib.sha256(content).hexdigest()}
+    if not result.where:
+        return {"messages": result.delivered}
+    with Path(result.where).open("rb") as file:
+        return {"messages": result.delivered, "digest": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def plain(folder: Path) -> dict[str, object]:

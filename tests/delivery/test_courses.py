@@ -6,6 +6,7 @@ has, after every run of a random course. The plan, what is counted, and the mess
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +33,7 @@ from audiences.state.account_users import account_users, departures_of_users, va
 from audiences.state.acknowledged import ACKNOWLEDGED
 from audiences.state.tables import PROFILES
 from delivery_strategies import ACCOUNTS as ACCOUNT_IDS
-from delivery_strategies import IDS, Ending, Person, Step, courses
+from delivery_strategies import IDS, STRATEGIES, Ending, Person, Step, courses
 from stateful import committed, day, profile, profiles, result, space
 
 
@@ -211,6 +212,7 @@ COMPUTED = {
     )
     for kind in Kind
 }
+EXAMPLES = 400 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 16
 SMALL = {
     "audiences.delivery.directory_files.PROFILES_PER_PART": 2,
     "audiences.delivery.directory_files.ROWS_PER_INDEX": 3,
@@ -237,7 +239,7 @@ def follow(computation: Computation, steps: list[Step]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", Kind)
 def test_users(kind: Kind) -> None:
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(courses(IDS, (("identify",), ("track", "identify"))))
     def check(steps: list[Step]) -> None:
         follow(COMPUTED[kind], steps)
@@ -248,9 +250,91 @@ def test_users(kind: Kind) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", Kind)
 def test_accounts(kind: Kind) -> None:
-    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=list(HealthCheck))
     @given(courses(ACCOUNT_IDS, (("group",), ("group", "identify"), ("track",))))
     def check(steps: list[Step]) -> None:
         follow(replace(COMPUTED[kind], level=Level.ACCOUNT), steps)
 
     check()
+
+
+# ── what chance seldom brings about ─────────────────────────────────────────────────────────────────────────
+
+
+def having(*identifiers: str) -> Person:
+    """A profile with identifiers such as ``email e0``."""
+    return Person(tuple((text.split()[0], text.split()[1]) for text in identifiers), ())
+
+
+BOTH, LAST_EMAIL, FIRST_USER_ID = STRATEGIES
+
+SCENARIOS = {
+    "lost by somebody else than the one who was known by it": [
+        Step({"p1": having("email e0"), "p2": having("email e0")}, {"p2": "1"}, whole=True),
+        Step({}, {"p1": "1"}),
+        Step({}, {"p2": None}),
+        Step({"p1": having("user_id u1")}, {}),
+    ],
+    "shared with somebody who didn't change": [
+        Step({"p1": having("email e0"), "p2": having("email e0")}, {"p1": "1", "p2": "2"}, whole=True),
+        Step({}, {"p1": None}),
+        Step({}, {"p1": "2"}),
+    ],
+    "more to send after a sync, because of an earlier strategy": [
+        Step({"p1": having("email e0", "user_id u0"), "p2": having("email e0", "email e1")}, {"p2": "1"}, whole=True),
+        Step({}, {"p1": "1"}, strategy=FIRST_USER_ID),
+        Step({}, {"p2": "2"}, strategy=LAST_EMAIL),
+        Step({}, {}, strategy=LAST_EMAIL),
+        Step({}, {}, strategy=LAST_EMAIL),
+    ],
+    "moved to a profile in another part": [
+        Step({"p0": having("email e0"), "p2": having("email e1"), "p4": having("user_id u0")}, {"p4": "1"}, whole=True),
+        Step({"p0": having("user_id u0"), "p4": having()}, {"p0": "2"}, wide=True),
+    ],
+    "moved to a profile that left long ago": [
+        Step({"p1": having("user_id u1"), "p2": having("user_id u2")}, {"p1": "1", "p2": "1"}, whole=True),
+        Step({}, {"p2": None}),
+        Step({"p1": having(), "p2": having("user_id u2", "user_id u1")}, {}),
+    ],
+    "another call": [
+        Step({"p1": having("user_id u1"), "p2": having("user_id u2")}, {"p1": "1", "p2": "1"}, whole=True),
+        Step({}, {}, calls=("track", "identify")),
+        Step({}, {"p1": None}, calls=("track", "identify")),
+    ],
+    "identifiers changed when all profiles were written": [
+        Step({"p1": having("user_id u1"), "p2": having("user_id u2")}, {"p1": "1", "p2": "1"}, whole=True),
+        Step({"p1": having("user_id u1", "email e0"), "p2": having()}, {}, whole=True),
+        Step({"p3": having("user_id u2")}, {"p3": "1"}, folded=True),
+        Step({"p3": None}, {}),
+    ],
+    "missed, failed, killed": [
+        Step({"p1": having("user_id u1"), "p2": having("email e0")}, {"p1": "1"}, whole=True),
+        Step({"p2": having("email e1")}, {"p2": "1"}, ending=Ending.MISSED),
+        Step({}, {"p1": None}, ending=Ending.FAILED),
+        Step({"p3": having("user_id u1", "email e0")}, {"p3": "2"}, ending=Ending.KILLED_BEFORE),
+        Step({"p2": None}, {}, ending=Ending.KILLED_AFTER),
+        Step({}, {"p1": "2"}),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenarios(scenario: str, kind: Kind) -> None:
+    follow(COMPUTED[kind], SCENARIOS[scenario])
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_only_what_changed_is_planned(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first sync, nothing that these steps bring about needs everybody."""
+    first, *later = SCENARIOS["missed, failed, killed"] + [
+        Step({"p1": having("user_id u1", "email e0")}, {}, whole=True),
+        Step({"p3": having("user_id u2")}, {}, folded=True),
+        Step({}, {"p3": "1"}),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        course = Course(Path(folder), COMPUTED[kind], monkeypatch)
+        course.take(first)
+        monkeypatch.setattr("audiences.delivery.jobs.plan_everybody", None)
+        for step in later:
+            course.take(step)
