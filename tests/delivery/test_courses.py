@@ -212,7 +212,7 @@ COMPUTED = {
     )
     for kind in Kind
 }
-EXAMPLES = 400 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 16
+EXAMPLES = 400 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 8
 SMALL = {
     "audiences.delivery.directory_files.PROFILES_PER_PART": 2,
     "audiences.delivery.directory_files.ROWS_PER_INDEX": 3,
