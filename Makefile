@@ -6,6 +6,7 @@
 #   make bench     20 million made-up events: a bare scan, DuckDB, ClickHouse and us, all results compared;
 #                  OPTIONS="--events 100000000 --chart chart.svg" and the like, OPTIONS=--help lists them
 #   make bench-funnels  funnels where one user owns a quarter of the events, against the same events spread out
+#   make bench-deliveries  2 million messages, an hour later nothing, and an hour later a few: time and memory
 #   make dagster   the Dagster web interface on http://localhost:3000
 #   make build     the wheel, into dist/
 #   make lock      pins the dependencies of pyproject.toml anew
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check pytest test-long bench bench-funnels dagster build lock clean
+.PHONY: help run test check pytest test-long bench bench-funnels bench-deliveries dagster build lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,6 +50,9 @@ bench: $(INSTALLED)
 
 bench-funnels: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/funnel_skew.py
+
+bench-deliveries: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.deliveries $(OPTIONS)
 
 dagster: $(INSTALLED)
 	mkdir -p dagster_project/home

@@ -1,5 +1,4 @@
-"""What has to be sent: the values a destination should have, minus those that it has acknowledged. Pure, no
-I/O.
+"""What has to be sent: the values a destination should have, minus those that it has acknowledged. Pure, no I/O.
 
 From that one difference follow first sync, enter, exit, value change, clearing, a new identifier, catching up
 after missed runs with only the net difference, and that no message is sent twice.
@@ -8,7 +7,7 @@ after missed runs with only the net difference, and that no message is sent twic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -46,16 +45,24 @@ cleared.
 
 IDENTIFIER: Final = ["identifier_type", "identifier_value"]
 ROW: Final = ["call", *IDENTIFIER]
+ORDER: Final = ["profile_id", *IDENTIFIER, "call"]
+"""The order of messages."""
+
+KNOWN: Final = [*ROW, "profile_id", "value", "attempts", "run", "strategy"]
+"""The columns of what was acknowledged that a plan follows from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a plan follows from, for one computation and one destination.
+    """All that a plan follows from, for one computation and one destination: of all profiles, or of some.
+
+    A plan of some profiles is their part of the plan of all if they are closed: nobody else has, or is whom a
+    destination knows to have, an identifier that one of them has, or is known to have.
 
     - ``snapshot``: ``id``, ``value`` (JSON text), ``as_of`` (of the run that decided the value).
     - ``departures``: ``id``, ``as_of``: when ids last left the audience or lost the trait's value.
     - ``identifiers``: every identifier of every profile (see ``identifiers.identifiers_of``).
-    - ``acknowledged``: the rows of the computation (see ``audiences.state.acknowledged``).
+    - ``acknowledged``: the rows of the computation (see ``audiences.state.acknowledged``), at least ``KNOWN``.
     - ``calls``: identify, track; ``strategy``: which identifiers; ``as_of``: of the current run.
     """
 
@@ -75,12 +82,13 @@ class DeliveryPlan:
 
     ``no_identifier``: profiles with a value and no identifier that the destination takes. ``conflicts``:
     identifiers that several profiles with a value have, so that a trait's value was taken from the one with
-    the lowest id.
+    the lowest id. ``earlier_strategies``: whether a profile was last sent by another strategy than today's.
     """
 
     messages: pl.DataFrame
     no_identifier: int
     conflicts: int
+    earlier_strategies: bool = False
 
 
 def plan(situation: Situation) -> DeliveryPlan:
@@ -94,18 +102,36 @@ def plan(situation: Situation) -> DeliveryPlan:
       identifiers
       that were chosen for it before.
     """
-    chosen = _chosen_identifiers(situation)
+    before = _strategies_before(situation)
+    chosen = _chosen_identifiers(situation, before)
     wanted, conflicts = _wanted(situation, chosen)
     unreachable = situation.snapshot.join(chosen, on="id", how="anti").height
     return DeliveryPlan(
         messages=_difference(situation, wanted),
         no_identifier=unreachable,
         conflicts=conflicts if situation.kind is Kind.TRAIT else 0,
+        earlier_strategies=not before.is_empty(),
     )
 
 
-def _chosen_identifiers(situation: Situation) -> pl.DataFrame:
-    before = _strategies_before(situation)
+def leaving(situation: Situation) -> pl.Series:
+    """The ids whose departures make a difference to the plan: of all others, none need to be in the situation."""
+    chosen = _chosen_identifiers(situation, _strategies_before(situation))
+    different = _different(situation, _wanted(situation, chosen)[0])
+    lost = _with_holders(situation, different.filter(pl.col("wanted").is_null()))
+    return pl.concat([lost.get_column("profile_id"), lost.get_column("known_profile")]).unique()
+
+
+def acknowledging(situation: Situation, messages: pl.DataFrame, run: int) -> Situation:
+    """The situation when these messages of the plan have arrived, in a run."""
+    arrived = messages.with_columns(
+        attempts="attempt", run=pl.lit(run, dtype=pl.Int64), strategy=pl.lit(strategy_text(situation.strategy))
+    )
+    others = situation.acknowledged.select(KNOWN).join(messages, on=ROW, how="anti")
+    return replace(situation, acknowledged=pl.concat([others, arrived.select(KNOWN)]))
+
+
+def _chosen_identifiers(situation: Situation, before: pl.DataFrame) -> pl.DataFrame:
     if before.is_empty():
         return choose(situation.identifiers, situation.strategy)
     as_before = choose_each(situation.identifiers, before, situation.strategy)
@@ -140,38 +166,51 @@ def _wanted(situation: Situation, chosen: pl.DataFrame) -> tuple[pl.DataFrame, i
     return wanted.drop("holders"), wanted.filter(pl.col("holders") > 1).height
 
 
-def _difference(situation: Situation, wanted: pl.DataFrame) -> pl.DataFrame:
-    """Wanted minus acknowledged, as messages."""
+def _different(situation: Situation, wanted: pl.DataFrame) -> pl.DataFrame:
+    """The identifiers, by call, that have another value than they should have: ``wanted`` and ``value``."""
     calls = pl.DataFrame({"call": list(situation.calls)}, schema={"call": pl.String})
     acknowledged = situation.acknowledged.join(calls, on="call", how="semi").select(
         *ROW, "value", "attempts", known_profile="profile_id"
     )
-    nothing: str | None = None
     if situation.kind is Kind.AUDIENCE:  # an acknowledged exit is the same as never having been a member
-        nothing = "false"
         acknowledged = acknowledged.with_columns(value=pl.when(pl.col("value") == "true").then("value"))
-    different = (
+    return (
         calls.join(wanted, how="cross")
         .join(acknowledged, on=ROW, how="full", coalesce=True)
         .filter(pl.col("wanted").ne_missing(pl.col("value")))
     )
+
+
+def _difference(situation: Situation, wanted: pl.DataFrame) -> pl.DataFrame:
+    """Wanted minus acknowledged, as messages."""
+    different = _different(situation, wanted)
     kept = different.filter(pl.col("wanted").is_not_null())
     lost = _lost(situation, different.filter(pl.col("wanted").is_null()))
+    value = pl.col("wanted")
     return (
         pl.concat([kept, lost])
         .join(_senders(situation), left_on="profile_id", right_on="id", how="left")
         .select(
             *ROW,
             "profile_id",
-            value=pl.col("wanted").fill_null(pl.lit(nothing)) if nothing else pl.col("wanted"),
+            value=value.fill_null(pl.lit("false")) if situation.kind is Kind.AUDIENCE else value,
             as_of="decided",
             attempt=pl.col("attempts").fill_null(0) + 1,
             user_id=USER_ID,
             anonymous_id=ANONYMOUS_ID,
         )
         .select(pl.col(name).cast(dtype) for name, dtype in MESSAGES.items())
-        .sort("profile_id", *IDENTIFIER, "call")
+        .sort(ORDER)
     )
+
+
+def _with_holders(situation: Situation, different: pl.DataFrame) -> pl.DataFrame:
+    """Whose messages they are: of the profile that has the identifier now, else of the one that was known to."""
+    names = {"type": "identifier_type", "value": "identifier_value"}
+    held = situation.identifiers.rename(names).join(different, on=IDENTIFIER, how="semi")
+    now = held.group_by(IDENTIFIER).agg(holder=pl.col("id").min())
+    holders = different.join(now, on=IDENTIFIER, how="left")
+    return holders.with_columns(profile_id=pl.coalesce("holder", "known_profile"))
 
 
 def _lost(situation: Situation, different: pl.DataFrame) -> pl.DataFrame:
@@ -182,16 +221,12 @@ def _lost(situation: Situation, different: pl.DataFrame) -> pl.DataFrame:
     """
     if different.is_empty():
         return different
-    names = {"type": "identifier_type", "value": "identifier_value"}
-    held = situation.identifiers.rename(names).join(different, on=IDENTIFIER, how="semi")
-    now = held.group_by(IDENTIFIER).agg(holder=pl.col("id").min())
     departures = situation.departures.select("id", departed=pl.col("as_of").cast(INSTANT))
     present = situation.snapshot.select("id", present=pl.lit(True))
     today = pl.lit(situation.as_of).cast(INSTANT)
     departed = pl.coalesce("departed", "departed_before", today)
     return (
-        different.join(now, on=IDENTIFIER, how="left")
-        .with_columns(profile_id=pl.coalesce("holder", "known_profile"))
+        _with_holders(situation, different)
         .join(present, left_on="profile_id", right_on="id", how="left")
         .join(departures, left_on="profile_id", right_on="id", how="left")
         .join(departures, left_on="known_profile", right_on="id", how="left", suffix="_before")

@@ -5,26 +5,28 @@ The order of steps is what makes it safe to be killed anywhere: see ``destinatio
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from audiences.definitions.computation import Computation, DestinationEntry, Level, Space
+from audiences.definitions.computation import Computation, Space
 from audiences.delivery.checks import calls_of, check_destination, check_entry, strategy_of
 from audiences.delivery.destinations import TYPES
 from audiences.delivery.destinations.base import Batch, EventDestination, Sync
-from audiences.delivery.identifiers import Chosen, identifiers_of
-from audiences.delivery.messages import GROUP, Envelope, render, with_message_ids
-from audiences.delivery.planner import DeliveryPlan, Situation, plan
+from audiences.delivery.directory import Directory
+from audiences.delivery.jobs import Job, result_of
+from audiences.delivery.messages import Envelope
+from audiences.delivery.plans import Planned
 from audiences.delivery.results import DeliveryResult
-from audiences.delivery.subjects import strategy_of_call, subjects_of
 from audiences.errors import AudiencesError, DeliveryError, Problem, StateError
-from audiences.state import Acknowledged, State
-from audiences.state.acknowledged import ACKNOWLEDGED
-from audiences.state.source import Source, reading, trait_values
+from audiences.state import State
+from audiences.state.since import Changing
 
 ASK_ABOVE: Final = 1_000
 """A destination's first sync of more messages than this has to be confirmed."""
@@ -37,66 +39,8 @@ ProgressReport = Callable[[str, str, int, int], None]
 """Called with destination, computation, messages sent so far, and messages in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One computation for one destination: what is asked for, and all that is needed to do it."""
-
-    source: Source
-    computation: Computation
-    entry: DestinationEntry
-    envelope: Envelope
-    calls: tuple[str, ...]
-    strategy: Chosen
-    acknowledged: Acknowledged
-    identifiers: pl.DataFrame
-
-    @property
-    def key(self) -> str:
-        """The computation's key."""
-        return self.computation.key
-
-    def first_sync(self) -> bool:
-        """Whether the destination never had a sync of the computation."""
-        return self.acknowledged.syncs(self.key) == 0
-
-    def plan(self) -> DeliveryPlan:
-        """What is to be sent, and what can't be: about accounts first, then about users."""
-        known = self.acknowledged.rows(self.key)
-        plans = []
-        for part in subjects_of(self.source, self.computation, self.calls, self.strategy, self.identifiers):
-            planned = plan(
-                Situation(
-                    kind=self.computation.kind,
-                    snapshot=part.snapshot,
-                    departures=part.departures,
-                    identifiers=part.identifiers,
-                    acknowledged=known.filter((pl.col("call") == GROUP) == part.are_accounts),
-                    calls=part.calls,
-                    strategy=part.strategy,
-                    as_of=self.source.as_of,
-                )
-            )
-            plans.append(replace(planned, conflicts=planned.conflicts + part.conflicts))
-        return DeliveryPlan(
-            messages=pl.concat([planned.messages for planned in plans]),
-            no_identifier=sum(planned.no_identifier for planned in plans),
-            conflicts=sum(planned.conflicts for planned in plans),
-        )
-
-    def result(self, planned: DeliveryPlan) -> DeliveryResult:
-        """A result before anything is sent."""
-        return DeliveryResult(
-            destination=self.entry.destination,
-            computation=self.key,
-            created=planned.messages.height,
-            no_identifier=planned.no_identifier,
-            conflicts=planned.conflicts,
-            first_sync=self.first_sync(),
-        )
-
-
 def deliver(
-    source: Source,
+    source: Changing,
     state: State,
     computations: Sequence[Computation],
     space: Space,
@@ -118,25 +62,34 @@ def deliver(
     present = [item for item in computations if item.key in source.manifest.computations]
     if not any(item.destinations for item in present):
         return ()
-    with nullcontext() if dry_run else state.exclusive():
-        with reading(source):
-            identifiers = identifiers_of(source.profiles(), _identifier_types(present))
-        results: list[DeliveryResult] = []
+    results: list[DeliveryResult] = []
+    with nullcontext() if dry_run else state.exclusive(), _temporary_folder() as temporary:
+        directory = Directory(source, temporary)
         for name in space.destinations:
-            jobs, refused = _jobs(source, state, present, space, name, identifiers)
+            jobs, refused = _jobs(source, state, present, space, name, directory, temporary)
             results += refused
             results += _to_destination(jobs, space, name, confirm=confirm, dry_run=dry_run, progress=progress)
         results += _to_unknown(present, space)
     return tuple(results)
 
 
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="audiences-delivery-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _jobs(
-    source: Source,
+    source: Changing,
     state: State,
     computations: Sequence[Computation],
     space: Space,
     name: str,
-    identifiers: pl.DataFrame,
+    directory: Directory,
+    temporary: Path,
 ) -> tuple[list[Job], list[DeliveryResult]]:
     """What there is to do for one destination, and what is refused."""
     jobs: list[Job] = []
@@ -160,7 +113,8 @@ def _jobs(
                 calls=calls_of(item, entry),
                 strategy=strategy_of(item, entry),
                 acknowledged=acknowledged,
-                identifiers=identifiers,
+                directory=directory,
+                temporary=temporary,
             )
         )
     return jobs, refused
@@ -173,10 +127,6 @@ def _to_unknown(computations: Sequence[Computation], space: Space) -> list[Deliv
         for entry in item.destinations
         if entry.destination not in space.destinations
     ]
-
-
-def _identifier_types(computations: Sequence[Computation]) -> set[str]:
-    return {chosen.type for item in computations for entry in item.destinations for chosen in strategy_of(item, entry)}
 
 
 def _to_destination(
@@ -192,135 +142,134 @@ def _to_destination(
         return
     declared = space.destinations[name]
     confirmed = confirm or declared.settings.get("confirmed") is True
-    settled = {} if confirmed else _held(jobs)
+    first = _FirstSyncs() if confirmed else _first_syncs(jobs, samples=dry_run)
     destination = TYPES[declared.type](name, declared.settings, space.root)
+    nothing: dict[str, Planned] = {}
     for job in jobs:
         try:
-            if job.key in settled:
-                result = settled[job.key]
-                yield _with_samples(job, job.plan(), result) if dry_run and result.held else result
-            elif dry_run:
-                planned = job.plan()
-                result = _unsent(job, planned) or replace(job.result(planned), note=NOT_SENT)
-                yield _with_samples(job, planned, result)
+            if job.key in first.held:
+                yield first.held[job.key]
+                continue
+            planned = first.plans.pop(job.key, None)
+            if dry_run:
+                yield _shown(job, planned or job.plan())
             else:
-                yield _sync(job, destination, progress)
+                yield _sync(job, destination, planned, progress, nothing)
         except (DeliveryError, StateError) as error:
             yield _failed(job, error)
+    if any(planned.looked_at for planned in nothing.values()):
+        # What was looked at in vain need not be looked at again; in one transaction, for there may be many such jobs.
+        jobs[0].acknowledged.note({job.key: job.settled(nothing[job.key]) for job in jobs if job.key in nothing})
 
 
-def _held(jobs: Sequence[Job]) -> dict[str, DeliveryResult]:
-    """The first syncs of a destination, if they have too many messages in all to go out unasked.
+@dataclass(frozen=True, slots=True)
+class _FirstSyncs:
+    """By computation, the results of those ``held``, and the ``plans`` of others: they have few messages."""
+
+    held: dict[str, DeliveryResult] = field(default_factory=dict)
+    plans: dict[str, Planned] = field(default_factory=dict)
+
+
+def _first_syncs(jobs: Sequence[Job], *, samples: bool) -> _FirstSyncs:
+    """Holds the first syncs of a destination, if they have too many messages in all to go out unasked.
 
     And those that can't be counted, as failed: what nobody counted doesn't go out unasked either.
     """
-    first: dict[str, DeliveryResult] = {}
+    found: dict[str, DeliveryResult] = {}
+    failed: dict[str, DeliveryResult] = {}
+    plans: dict[str, Planned] = {}
     for job in jobs:
         try:
-            if job.entry.first_sync != "changes_only" and job.first_sync():
-                first[job.key] = job.result(job.plan())
+            if job.entry.first_sync == "changes_only" or not job.first_sync():
+                continue
+            planned = job.plan()
         except StateError as error:
-            first[job.key] = _failed(job, error)
-    failed = {key: result for key, result in first.items() if result.problem is not None}
-    total = sum(result.created for result in first.values())
+            failed[job.key] = _failed(job, error)
+            continue
+        result = result_of(job, planned)
+        found[job.key] = _with_samples(job, planned, result) if samples else result
+        if planned.messages.rows <= ASK_ABOVE:
+            plans[job.key] = planned
+    total = sum(result.created for result in found.values())
     if total <= ASK_ABOVE:
-        return failed
+        return _FirstSyncs(failed, plans)
     note = (
         f"the first sync to this destination has {total:,} messages: run again with --confirm to send them, "
         "or set `confirmed: true` on the destination"
     )
-    held = {key: replace(result, held=True, note=note) for key, result in first.items() if result.created}
-    return {**failed, **held}
+    held = {key: replace(result, held=True, note=note) for key, result in found.items() if result.created}
+    return _FirstSyncs({**failed, **held}, plans)
 
 
-def _unsent(job: Job, planned: DeliveryPlan) -> DeliveryResult | None:
-    """The result of a first sync that only takes note of what is there; None if this isn't one."""
-    if job.entry.first_sync != "changes_only" or not job.first_sync():
-        return None
-    return replace(job.result(planned), created=0, unsent=planned.messages.height)
+def _shown(job: Job, planned: Planned) -> DeliveryResult:
+    """The result of a dry run."""
+    if job.only_noted:
+        return _noted(job, planned)
+    return _with_samples(job, planned, replace(result_of(job, planned), note=NOT_SENT))
 
 
-def _sync(job: Job, destination: EventDestination, progress: ProgressReport | None) -> DeliveryResult:
+def _noted(job: Job, planned: Planned) -> DeliveryResult:
+    """The result of a first sync that only takes note of what is there."""
+    return replace(result_of(job, planned), created=0, unsent=planned.messages.rows)
+
+
+def _sync(
+    job: Job,
+    destination: EventDestination,
+    planned: Planned | None,
+    progress: ProgressReport | None,
+    nothing: dict[str, Planned],
+) -> DeliveryResult:
+    """Delivers what is planned; where that is nothing, the plan is put into ``nothing``."""
     recorded = job.acknowledged.syncs(job.key)
     destination.settle(job.key, recorded)
-    planned = job.plan()
-    unsent = _unsent(job, planned)
-    if unsent is not None:
-        rows = planned.messages.with_columns(pl.lit(None, pl.String).alias("message_id"), attempt=pl.col("attempt") - 1)
-        job.acknowledged.record(job.key, _acknowledged_rows(job, rows), sync=recorded + 1)
-        return unsent
-    result = job.result(planned)
-    if planned.messages.is_empty():
+    planned = planned or job.plan()
+    settled = job.settled(planned)
+    recording = job.acknowledged.recording(job.key, sync=recorded + 1)
+    if job.only_noted:
+        result = _noted(job, planned)
+        for rows in planned.messages.slices(ROWS_PER_BATCH):
+            unsent = rows.with_columns(pl.lit(None, pl.String).alias("message_id"), attempt=pl.col("attempt") - 1)
+            recording.add(job.acknowledged_rows(unsent))
+        recording.commit(settled)
+        return result
+    result = result_of(job, planned)
+    if not planned.messages.rows:
         if result.first_sync:  # so that what comes later isn't taken for the first sync
-            job.acknowledged.record(job.key, pl.DataFrame(schema=ACKNOWLEDGED), sync=1)
+            recording.commit(settled)
+        else:
+            nothing[job.key] = planned
         return result
     sync = Sync(job.entry.destination, job.key, job.source.as_of, job.source.run, recorded + 1)
-    arrived = list(destination.send(sync, _batches(job, planned.messages, progress)))
-    rows = pl.concat(arrived) if arrived else planned.messages.clear()
-    job.acknowledged.record(job.key, _acknowledged_rows(job, rows), sync=sync.number)
+    try:
+        for rows in destination.send(sync, _batches(job, planned, progress)):
+            recording.add(job.acknowledged_rows(rows))
+    except DeliveryError:
+        if recording.rows and not destination.whole:
+            recording.commit(None)
+        raise
+    recording.commit(settled if recording.rows == planned.messages.rows else None)
     where = destination.finish(sync)
     job.acknowledged.tidy()
-    return replace(result, delivered=rows.height, where=where)
+    return replace(result, delivered=recording.rows, where=where)
 
 
-def _batches(job: Job, messages: pl.DataFrame, progress: ProgressReport | None) -> Iterator[Batch]:
+def _batches(job: Job, planned: Planned, progress: ProgressReport | None) -> Iterator[Batch]:
     """Messages are made a batch at a time: their JSON is never in memory whole."""
     done = 0
-    for part in messages.iter_slices(ROWS_PER_BATCH):
-        rows = with_message_ids(part, job.envelope)
-        yield Batch(rows, _rendered(job, rows))
+    for part in planned.messages.slices(ROWS_PER_BATCH):
+        rows = job.identified(part)
+        yield Batch(rows, job.rendered(rows))
         done += rows.height
         if progress is not None:
-            progress(job.entry.destination, job.key, done, messages.height)
+            progress(job.entry.destination, job.key, done, planned.messages.rows)
 
 
-def _rendered(job: Job, rows: pl.DataFrame) -> pl.Series:
-    """The messages of planned rows, in which accounts come before users: their ids may be the same."""
-    about_accounts = pl.col("call") == GROUP
-    accounts, users = rows.filter(about_accounts), rows.filter(~about_accounts)
-    return pl.concat(
-        [
-            render(accounts, job.envelope, _enrichment(job, accounts, Level.ACCOUNT)),
-            render(users, job.envelope, _enrichment(job, users, Level.USER)),
-        ]
-    )
-
-
-def _enrichment(job: Job, rows: pl.DataFrame, level: Level) -> pl.DataFrame:
-    """The traits to add, of the profiles or accounts that messages are about.
-
-    Where a computation has messages about both, a trait of the one is not there for the other.
-    """
-    names = job.envelope.enrich
-    ids = rows.select(id="profile_id").unique()
-    if not names:
-        return ids
-    found = job.source.profiles() if level is Level.USER else job.source.accounts()
-    with reading(job.source):
-        owners = found.select("id", "traits").join(ids.lazy(), on="id", how="semi").collect()
-    if job.computation.level is Level.USER:
-        return trait_values(job.source, owners, names)
-    known = job.source.manifest.computations if job.source.manifest else {}
-    own = [name for name in names if name not in known or known[name].level is level]
-    values = trait_values(job.source, owners, own, level)
-    return values.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in own)
-
-
-def _acknowledged_rows(job: Job, rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(
-        pl.lit(job.key).alias("computation"),
-        pl.lit(job.source.run, pl.Int64).alias("run"),
-        strategy_of_call(job.strategy).alias("strategy"),
-        attempts="attempt",
-        as_of=pl.lit(job.source.as_of).cast(ACKNOWLEDGED["as_of"]),
-    ).select(pl.col(name).cast(dtype) for name, dtype in ACKNOWLEDGED.items())
-
-
-def _with_samples(job: Job, planned: DeliveryPlan, result: DeliveryResult) -> DeliveryResult:
+def _with_samples(job: Job, planned: Planned, result: DeliveryResult) -> DeliveryResult:
     if not result.created:
         return result
-    rows = with_message_ids(planned.messages.head(SAMPLES), job.envelope)
-    return replace(result, samples=tuple(_rendered(job, rows).to_list()))
+    rows = job.identified(planned.messages.head(SAMPLES))
+    return replace(result, samples=tuple(job.rendered(rows).to_list()))
 
 
 def _failed(job: Job, error: AudiencesError) -> DeliveryResult:

@@ -28,7 +28,8 @@ from audiences.state.results import Results, temporary_folder
 from audiences.state.rewind import departures, overlaid
 from audiences.state.sheet_reader import SheetReader
 from audiences.state.sheets import Chain, Sheet
-from audiences.state.tables import ACCOUNTS, HISTORY, SNAPSHOTS, valid_key
+from audiences.state.since import ProfilesThen, WrittenProfiles
+from audiences.state.tables import ACCOUNTS, HISTORY, PROFILE_CHANGES, SNAPSHOTS, valid_key
 from audiences.state.universe import ProfileChanges, Universe, changed, stored
 
 if TYPE_CHECKING:
@@ -166,6 +167,37 @@ class Draft:
         if isinstance(profiles, ProfileChanges):
             return changed(self.base.profiles(), profiles.rows(self.run).lazy())
         return stored(profiles)
+
+    def run_id(self, run: int) -> str | None:
+        """The id of an earlier run; see ``since.Changing``."""
+        return self.base.run_id(run)
+
+    def changes_since(self, key: str, run: int) -> pl.LazyFrame:
+        """The changes of a computation after a run, those of this one among them."""
+        earlier = self.base.changes_since(key, run)
+        if key not in self.result.computed or key in self.new:
+            return earlier
+        as_of, number = pl.lit(self.as_of).cast(HISTORY["as_of"]), pl.lit(self.run, dtype=pl.Int64)
+        now = self._changed.scan(key).with_columns(as_of=as_of, run=number)
+        return pl.concat([earlier, now.select(earlier.collect_schema().names())])
+
+    def written_profiles(self) -> WrittenProfiles:
+        """All profiles, as of the run in which the state's were written, or this one if it has all."""
+        profiles = self.result.profiles
+        if isinstance(profiles, ProfileChanges):
+            return self.base.written_profiles()
+        return WrittenProfiles(stored(profiles), self.run)
+
+    def profile_changes(self) -> pl.LazyFrame:
+        """The profiles that changed after those."""
+        profiles = self.result.profiles
+        if isinstance(profiles, ProfileChanges):
+            return pl.concat([self.base.profile_changes(), profiles.rows(self.run).lazy()])
+        return pl.LazyFrame(schema=PROFILE_CHANGES)
+
+    def profiles_after(self, run: int) -> ProfilesThen | None:
+        """The profiles as they were after an earlier run; None if that isn't known."""
+        return self.base.profiles_after(run)
 
     def accounts(self) -> pl.LazyFrame:
         """The accounts of this run, else those of the run before: ``id``, ``traits``."""

@@ -19,12 +19,16 @@ from audiences.state.manifest import ComputationRecord, Manifest
 from audiences.state.storage import FAILURES, state_error
 
 
-class Source(Protocol):
-    """Values of computations and the profiles they belong to, at the as-of of one run."""
+class Located(Protocol):
+    """Something that is read at a state location."""
 
     @property
     def location(self) -> str:
         """The state location, for messages."""
+
+
+class Source(Located, Protocol):
+    """Values of computations and the profiles they belong to, at the as-of of one run."""
 
     @property
     def manifest(self) -> Manifest | None:
@@ -52,7 +56,7 @@ class Source(Protocol):
 
 
 @contextmanager
-def reading(source: Source) -> Iterator[None]:
+def reading(source: Located) -> Iterator[None]:
     """Turns what goes wrong inside, where a source's lazy frames are collected, into a ``StateError``."""
     try:
         yield

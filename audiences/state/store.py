@@ -25,6 +25,7 @@ from audiences.state.manifest import ComputationRecord, Manifest
 from audiences.state.results import Results
 from audiences.state.rewind import departures, overlaid, rewind
 from audiences.state.sheets import Chain
+from audiences.state.since import ProfilesThen, WrittenProfiles
 from audiences.state.storage import Storage
 from audiences.state.tables import another_run, valid_key
 from audiences.state.universe import changed
@@ -206,13 +207,57 @@ class State:
             rows = self._tables.profiles.scan(self._version("profiles"))
             if self.manifest is None or self.manifest.profile_changes_since == 0:
                 return rows
-            later = self._tables.profile_changes.scan(self._version("profile_changes"))
-            return changed(rows, later.filter(pl.col("run") > self.manifest.profiles_run))
+            return changed(rows, self.profile_changes())
 
     def accounts(self) -> pl.LazyFrame:
         """The accounts of the newest run that had account-level computations: ``id``, ``traits`` (JSON text)."""
         with self._storage.guarded("read"):
             return self._tables.accounts.scan(self._version("accounts"))
+
+    # ── what changed, for deliveries: see ``audiences.state.since`` ─────────────────────────────────────────
+
+    def run_id(self, run: int) -> str | None:
+        """The id of a run; None if it isn't known any more, or the changes after it aren't."""
+        with self._storage.guarded("read"):
+            found = self.manifest if run == self.run else self._load(run)
+        since = self.manifest.history_since if self.manifest else None
+        return None if found is None or (since is not None and found.as_of < since) else found.run_id
+
+    def changes_since(self, key: str, run: int) -> pl.LazyFrame:
+        """The changes of a computation after a run; see ``since.Changing``."""
+        with self._storage.guarded("read"):
+            return self._recorded(key).filter(pl.col("run") > run)
+
+    def written_profiles(self) -> WrittenProfiles:
+        """All profiles, as of some run up to now."""
+        return self._written_profiles(self.manifest, writable=self._writable)
+
+    def profile_changes(self) -> pl.LazyFrame:
+        """The profiles that changed after those were written."""
+        return self._profile_changes(self.manifest)
+
+    def profiles_after(self, run: int) -> ProfilesThen | None:
+        """The profiles as they were after an earlier run; None if that isn't known."""
+        with self._storage.guarded("read"):
+            then = self._load(run)
+            if then is None:
+                return None
+            return ProfilesThen(
+                self.location, self._written_profiles(then, writable=False), self._profile_changes(then)
+            )
+
+    def _written_profiles(self, manifest: Manifest | None, *, writable: bool) -> WrittenProfiles:
+        table, version = self._tables.profiles, manifest.tables.get("profiles") if manifest else None
+        with self._storage.guarded("read"):
+            files = table.files(version) if version is not None else ()
+            run = manifest.profiles_run if manifest else 0
+            return WrittenProfiles(table.scan(version), run, files, self._storage.folder, writable)
+
+    def _profile_changes(self, manifest: Manifest | None) -> pl.LazyFrame:
+        version = manifest.tables.get("profile_changes") if manifest else None
+        run = manifest.profiles_run if manifest else 0
+        with self._storage.guarded("read"):
+            return self._tables.profile_changes.scan(version).filter(pl.col("run") > run)
 
     def acknowledged(self, destination: str) -> Acknowledged:
         """What a destination has acknowledged, as of now."""

@@ -7,7 +7,7 @@ once it is in a manifest, means the same for ever.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -141,6 +141,26 @@ class Table:
         """Adds rows to a version; returns the new one."""
         return self._write([("", rows)], base, mode="append")
 
+    def write(self, rows: Frame, key: str = "") -> AddAction | None:
+        """Writes rows (of a computation) as a file that is part of no version yet; None if there are none."""
+        columns = {name: dtype for name, dtype in self.schema.items() if name != self.partition}
+        return write_file(self.storage, self.name, rows, columns, self._partition(key))
+
+    def add_files(
+        self,
+        files: Iterable[AddAction],
+        *,
+        base: int | None,
+        numbers: Mapping[str, int],
+        replacing: Collection[str] = (),
+    ) -> int:
+        """Adds files that were written to a version, in place of all rows of some computations; returns the new one.
+
+        ``numbers``, by name, are stored in the same transaction (see ``number``).
+        """
+        mode: Literal["append", "overwrite"] = "overwrite" if replacing else "append"
+        return self._commit(list(files), base, mode=mode, keys=replacing, numbers=numbers)
+
     def overwrite(self, rows: Frame, *, base: int | None) -> int:
         """Replaces all rows of a version; returns the new one."""
         return self._write([("", rows)], base, mode="overwrite")
@@ -151,19 +171,24 @@ class Table:
         keys: Collection[str],
         *,
         base: int | None,
-        sync: tuple[str, int] | None = None,
     ) -> int:
         """Replaces the rows of some computations; returns the new version.
 
-        ``parts`` are computations with all their rows, one after another. ``sync`` is a name and a number that are
-        stored in the same transaction (see ``sync_number``).
+        ``parts`` are computations with all their rows, one after another.
         """
-        return self._write(parts, base, mode="overwrite", keys=keys, sync=sync)
+        return self._write(parts, base, mode="overwrite", keys=keys)
 
-    def sync_number(self, name: str, version: int | None) -> int:
+    def number(self, name: str, version: int | None) -> int:
         """The number last stored under a name, as of a version; 0 if none was."""
-        handle = None if version is None else self._open(version)
-        return (handle.transaction_version(name) or 0) if handle is not None else 0
+        return 0 if version is None else self._opened_at(version).transaction_version(name) or 0
+
+    def columns(self, version: int) -> tuple[str, ...]:
+        """The names of the columns that a version has."""
+        return tuple(field.name for field in self._opened_at(version).schema().fields)
+
+    def files(self, version: int) -> tuple[str, ...]:
+        """The names of a version's files, sorted: another content has other names."""
+        return tuple(sorted(uri.rsplit("/", 1)[-1] for uri in self._opened_at(version).file_uris()))
 
     def drop_runs(self, last: int, *, base: int) -> int:
         """Removes the rows of all runs up to ``last`` (a column ``run``); returns the new version."""
@@ -214,13 +239,23 @@ class Table:
         *,
         mode: Literal["append", "overwrite"],
         keys: Collection[str] = (),
-        sync: tuple[str, int] | None = None,
     ) -> int:
         """Writes the files first, each as its rows come, then the transaction that adds them."""
-        columns = {name: dtype for name, dtype in self.schema.items() if name != self.partition}
-        written = (write_file(self.storage, self.name, rows, columns, self._partition(key)) for key, rows in parts)
-        files: list[AddAction] = [file for file in written if file is not None]
-        commit = CommitProperties(max_commit_retries=0, app_transactions=[Transaction(*sync)]) if sync else _COMMIT
+        written = (self.write(rows, key) for key, rows in parts)
+        files = [file for file in written if file is not None]
+        return self._commit(files, base, mode=mode, keys=keys, numbers={})
+
+    def _commit(
+        self,
+        files: list[AddAction],
+        base: int | None,
+        *,
+        mode: Literal["append", "overwrite"],
+        keys: Collection[str] = (),
+        numbers: Mapping[str, int],
+    ) -> int:
+        stored = [Transaction(name, number) for name, number in numbers.items()]
+        commit = CommitProperties(max_commit_retries=0, app_transactions=stored) if stored else _COMMIT
         schema = Schema.from_arrow(pl.DataFrame(schema=self.schema).to_arrow().schema)
         partition = [self.partition] if self.partition else None
         if base is None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 import pytest
 
 from audiences.definitions.computation import Computation, DestinationEntry, Space
 from audiences.delivery import DeliveryResult, deliver
+from audiences.delivery.destinations.base import Batch, EventDestination, Sync
 from audiences.delivery.destinations.jsonl import LocalFolder
-from audiences.errors import StateError
+from audiences.errors import DeliveryError, StateError
 from audiences.state import Acknowledged, State
-from audiences.state.acknowledged import ACKNOWLEDGED
+from audiences.state.acknowledged import ACKNOWLEDGED, Recording
+from audiences.state.tables import Table
 from stateful import audience, committed, day, profile, profiles, result, space, trait
 
 ENTRY = DestinationEntry("crm")
@@ -294,17 +297,14 @@ def test_a_destination_that_cannot_be_written_does_not_stop_the_others(tmp_path:
     assert [one.delivered for one in world.deliver(both)] == [1, 0]
 
 
-def test_a_state_that_cannot_be_read_fails_with_its_place(world: World) -> None:
+@pytest.mark.parametrize("table", ["snapshots", "profiles"])
+def test_a_state_that_cannot_be_read_fails_with_its_place(table: str, world: World) -> None:
     world.run(1, [(BIG, ["p1"])])
-    for path in (world.root / "state" / "snapshots").rglob("*.parquet"):
+    for path in (world.root / "state" / table).rglob("*.parquet"):
         path.unlink()
     (failed,) = world.deliver(BIG)
     assert failed.problem is not None
     assert f"{world.root}/state: can't read the state" in failed.problem.what
-    for path in (world.root / "state" / "profiles").rglob("*.parquet"):
-        path.unlink()
-    with pytest.raises(StateError, match="can't read the state"):
-        world.deliver(BIG)
 
 
 def test_progress_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,6 +314,39 @@ def test_progress_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     world.deliver(BIG, progress=lambda *report: seen.append(report))
     assert seen == [("crm", "big", 2, 3), ("crm", "big", 3, 3)]
     assert len(world.messages()) == 3
+
+
+class Posting(EventDestination):
+    """Takes two batches, and then fails."""
+
+    type = "jsonl"
+    taken: ClassVar[list[str]] = []
+
+    @classmethod
+    def mistakes(cls, settings: Mapping[str, Any]) -> list[str]:
+        return []
+
+    def send(self, sync: Sync, batches: Iterable[Batch]) -> Iterator[pl.DataFrame]:
+        for number, batch in enumerate(batches):
+            if number == 2:
+                raise DeliveryError("the line is down")
+            self.taken.extend(batch.messages.to_list())
+            yield batch.rows
+
+
+def test_of_a_destination_that_takes_messages_one_by_one_what_arrived_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiences.delivery.syncs.ROWS_PER_BATCH", 1)
+    monkeypatch.setattr("audiences.delivery.syncs.TYPES", {"jsonl": Posting})
+    monkeypatch.setattr(Posting, "taken", [])
+    world.run(1, [(BIG, ["p1", "p2", "p3"])])
+    assert [str(one.problem.what) for one in world.deliver(BIG) if one.problem] == ["the line is down"]
+    assert len(Posting.taken) == 2
+    world.run(2, [(BIG, ["p1"])])  # p2 is known to be in, p3 isn't
+    world.deliver(BIG)
+    sent = [(json.loads(text)["userId"], json.loads(text)["traits"]["big"]) for text in Posting.taken]
+    assert sent == [("u1", True), ("u2", True), ("u2", False)]
 
 
 # ── being killed ────────────────────────────────────────────────────────────────────────────────────────────
@@ -327,16 +360,33 @@ def _dies(*_: Any, **__: Any) -> Any:
     raise KilledError
 
 
-def _dies_in_the_middle_of_the_file(self: LocalFolder, name: str, lines: Any) -> None:
+class Dying:
+    """A file in which the process dies."""
+
+    write = _dies
+
+
+@contextmanager
+def _dies_in_the_middle_of_the_file(self: LocalFolder, name: str) -> Iterator[Any]:
     self.folder.mkdir(parents=True, exist_ok=True)
     (self.folder / name).write_bytes(b'{"half a')
+    yield Dying()
+
+
+@contextmanager
+def _dies_at_the_end_of_the_file(self: LocalFolder, name: str) -> Iterator[Any]:
+    self.folder.mkdir(parents=True, exist_ok=True)
+    with (self.folder / name).open("wb") as file:
+        yield file
     raise KilledError
 
 
 MOMENTS: Mapping[str, tuple[object, str, Any]] = {
-    "before the file": (LocalFolder, "write", _dies),
-    "in the file": (LocalFolder, "write", _dies_in_the_middle_of_the_file),
-    "before it is recorded": (Acknowledged, "record", _dies),
+    "before the file": (LocalFolder, "writing", _dies),
+    "in the file": (LocalFolder, "writing", _dies_in_the_middle_of_the_file),
+    "at the end of the file": (LocalFolder, "writing", _dies_at_the_end_of_the_file),
+    "before it is recorded": (Recording, "commit", _dies),
+    "before what is recorded counts": (Table, "add_files", _dies),
     "before it is renamed": (LocalFolder, "rename", _dies),
     "after everything": (Acknowledged, "tidy", _dies),
 }

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from random import Random
 
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audiences.definitions.computation import IdentifierStrategy, Strategy
 from audiences.delivery.identifiers import (
@@ -29,8 +32,8 @@ EMAILS = profiles(
 )
 
 
-def found(people: pl.DataFrame, *types: str) -> list[tuple[object, ...]]:
-    return rows(identifiers_of(people.lazy(), types or None))
+def found(people: pl.DataFrame) -> list[tuple[object, ...]]:
+    return rows(identifiers_of(people.lazy()))
 
 
 def test_identifiers_come_in_the_order_of_adding_undated_ones_last() -> None:
@@ -53,9 +56,26 @@ def test_the_same_identifier_twice_counts_once_and_empty_ones_do_not_count() -> 
     assert found(people) == [("p", "email", "a", 0, True)]
 
 
-def test_user_id_and_anonymous_id_are_there_whatever_types_are_asked_for() -> None:
-    people = profiles(profile("p", ("email", "e"), ("phone", "1"), ("user_id", "u"), ("anonymous_id", "a")))
-    assert [row[1] for row in found(people, "phone")] == ["anonymous_id", "phone", "user_id"]
+IDENTIFIERS = st.tuples(st.sampled_from(["a", "b", ""]), st.sampled_from(["x", "y", "z", ""]), st.integers(0, 3))
+
+
+@given(st.lists(st.lists(IDENTIFIERS, max_size=6), max_size=4), st.randoms())
+def test_against_plain_python(people: list[list[tuple[str, str, int]]], chance: Random) -> None:
+    """Each identifier is a type, a value and a day; day 0: it isn't known."""
+    expected: list[tuple[object, ...]] = []
+    for number, identifiers in enumerate(people):
+        for type_ in ("a", "b"):
+            known = [item for item in identifiers if item[0] == type_ and item[1]]
+            values = list(dict.fromkeys(item[1] for item in sorted(known, key=lambda item: item[2] or 9)))
+            expected += [
+                (f"p{number}", type_, value, place, place == len(values) - 1) for place, value in enumerate(values)
+            ]
+    made = [
+        profile(f"p{number}", *((type_, value, day(at) if at else None) for type_, value, at in identifiers))
+        for number, identifiers in enumerate(people)
+    ]
+    chance.shuffle(made)
+    assert found(profiles(*made)) == expected
 
 
 def test_profiles_without_identifiers_have_no_rows() -> None:

@@ -81,7 +81,8 @@ def test_other_files_are_left_alone(destination: tuple[JsonLines, Any]) -> None:
     made, folder = destination
     others = ["notes.txt", ".hidden", ".bigger.2024-01-05T000000Z.run-3.sync-1.jsonl.staged", "big.jsonl"]
     for name in others:
-        folder.write(name, [b"x"])
+        with folder.writing(name) as file:
+            file.write(b"x")
     made.settle("big", 0)
     assert folder.names() == sorted(others)
 
@@ -102,7 +103,8 @@ def test_nothing_counts_before_the_file_is_whole(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(DeliveryError, match=r"can't write to destination 'crm'.*No space left.*next run"):
-        next(iter(made.send(sync(), broken())))
+        list(made.send(sync(), broken()))
+    assert JsonLines.whole
     made.settle("big", 0)
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -47,6 +47,9 @@ class EventDestination(ABC):
 
     type: ClassVar[str]
 
+    whole: ClassVar[bool] = False
+    """Whether nothing of a sync has arrived before ``send`` comes to its end."""
+
     def __init__(self, name: str, settings: Mapping[str, Any], root: Path) -> None:
         self.name, self.settings, self.root = name, settings, root
 
@@ -71,7 +74,8 @@ class EventDestination(ABC):
         """Sends the messages and yields the rows of those that arrived for certain.
 
         Raises:
-            DeliveryError: if the destination can't be reached or written; what was yielded before counts.
+            DeliveryError: if the destination can't be reached or written; what was yielded before counts, unless a sync
+                arrives as a ``whole``.
         """
 
     def finish(self, sync: Sync) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
@@ -30,14 +30,21 @@ SETTINGS: Final = ("path", "confirmed")
 STAGED: Final = re.compile(r"\.(?P<key>[a-z][a-z0-9_]*)\..+\.sync-(?P<number>\d+)\.jsonl\.staged")
 
 
+class Writable(Protocol):
+    """A file that is being written."""
+
+    def write(self, content: bytes, /) -> object:
+        """Adds to it."""
+
+
 class Folder(Protocol):
     """Where files are written, on disk or in an object store."""
 
     def names(self) -> list[str]:
         """All file names."""
 
-    def write(self, name: str, lines: Iterable[bytes]) -> None:
-        """Writes a whole file, safely on disk when this returns."""
+    def writing(self, name: str) -> AbstractContextManager[Writable]:
+        """Writes a file; it is there, whole and safely on disk, when this ends without an error."""
 
     def rename(self, name: str, new: str) -> None:
         """Renames a file, over another one if need be."""
@@ -50,6 +57,7 @@ class JsonLines(EventDestination):
     """Files named ``<computation>.<as-of>.run-<n>.sync-<n>.jsonl``. Settings: ``path``, a folder or URL."""
 
     type: ClassVar[str] = "jsonl"
+    whole: ClassVar[bool] = True
 
     @classmethod
     def mistakes(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -86,17 +94,11 @@ class JsonLines(EventDestination):
                     folder.remove(name)
 
     def send(self, sync: Sync, batches: Iterable[Batch]) -> Iterator[pl.DataFrame]:
-        """Writes the staged file, whole, before it yields the first row."""
-        rows: list[pl.DataFrame] = []
-
-        def lines() -> Iterator[bytes]:
+        """Writes the staged file. It is whole, and on disk, when this comes to its end."""
+        with self._guarded(), self._folder().writing(_staged_name(sync)) as file:
             for batch in batches:
-                rows.append(batch.rows)
-                yield ("\n".join(batch.messages.to_list()) + "\n").encode()
-
-        with self._guarded():
-            self._folder().write(_staged_name(sync), lines())
-        yield from rows
+                file.write((batch.messages.str.join("\n").item() + "\n").encode())
+                yield batch.rows
 
     def finish(self, sync: Sync) -> str:
         """Gives the file its final name; returns its path or URL."""
@@ -130,11 +132,12 @@ class LocalFolder:
         """All file names, sorted; none if there is no folder yet."""
         return sorted(path.name for path in self.folder.iterdir()) if self.folder.exists() else []
 
-    def write(self, name: str, lines: Iterable[bytes]) -> None:
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Writable]:
         """Writes a file and waits until the disk has it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / name).open("wb") as file:
-            file.writelines(lines)
+            yield file
             file.flush()
             os.fsync(file.fileno())
 
@@ -162,9 +165,11 @@ class ObjectFolder:
         """All object names directly below the prefix, sorted."""
         return sorted(item["path"].rsplit("/", 1)[-1] for item in obstore.list_with_delimiter(self.store)["objects"])
 
-    def write(self, name: str, lines: Iterable[bytes]) -> None:
-        """Uploads an object, in parts; it appears when it is whole."""
-        obstore.put(self.store, name, iter(lines))
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Writable]:
+        """Uploads an object, in parts; it appears when it is closed, which after an error is too early."""
+        with obstore.open_writer(self.store, name) as file:
+            yield file
 
     def rename(self, name: str, new: str) -> None:
         """Copies an object, then removes the old one: a crash leaves both, and it is done again."""
