@@ -34,8 +34,8 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two workers with one thread each: with more threads than cores small data takes a third longer. What must not depend on
-# the number of threads has tests of its own, which start processes with other numbers.
+# Two workers with one thread each: with more threads than cores small data takes a third longer. The programs that tests
+# start have all threads (see tests/conftest.py), and that results don't depend on their number is a test of its own.
 pytest test-long: export POLARS_MAX_THREADS = 1
 
 pytest: $(INSTALLED)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 
+import polars as pl
 import pytest
 from hypothesis import settings
+
+# `make test` gives each of its workers one thread. What these start has as many threads as it has elsewhere: the number
+# is read when the first is needed.
+pl.thread_pool_size()
+os.environ.pop("POLARS_MAX_THREADS", None)
 
 # ci: the same examples each time. long: new ones each time, and many more (see examples.py); a failure prints how to
 # get it again, and is tried first in the next run.
