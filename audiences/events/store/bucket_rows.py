@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Final
@@ -24,6 +24,9 @@ from audiences.events.values import VALUE
 from audiences.language.tree import EACH
 
 _NO_EXCEPTIONS: Final = pl.Schema({"identity": pl.UInt32(), "to": pl.UInt32()})
+RANGES: Final = pl.Schema({"first": pl.UInt32(), "end": pl.UInt32(), "owner": pl.UInt32(), "event": pl.UInt32()})
+"""Rows from the ``first`` up to the ``end``; ``event`` is the number among those of the store."""
+
 _MOST: Final = 0.5
 """Where more than this share of the homes of a bucket is wanted, its rows are read and then chosen."""
 
@@ -45,16 +48,22 @@ class Place:
 class Wanted:
     """What is wanted of a bucket: the rows of some homes (``code``, sorted, and ``owner``, null: nobody who is wanted)
     with some names; of identities that are ``exceptions`` (``identity``, sorted, ``to``) another one is the owner.
+    ``ranges``: where the rows are (see ``BucketReader.ranges``), if that is known.
     """
 
     place: Place
     codes: pl.DataFrame
     names: Collection[str]
     exceptions: pl.DataFrame = field(default_factory=_NO_EXCEPTIONS.to_frame)
+    ranges: pl.DataFrame | None = None
 
-    def sizes(self, reader: BucketReader) -> pl.DataFrame:
-        """About how many rows each owner has there: ``owner``, ``size`` (Int64)."""
-        ranges = reader.ranges(self)
+    def found(self, reader: BucketReader) -> Wanted:
+        """The same, with where the rows are, which is found once then."""
+        return replace(self, ranges=reader.ranges(self))
+
+    def sizes(self) -> pl.DataFrame:
+        """About how many rows each owner has there, once found: ``owner``, ``size`` (Int64)."""
+        ranges = RANGES.to_frame() if self.ranges is None else self.ranges
         counted = ranges.select("owner", size=(pl.col("end") - pl.col("first")).cast(pl.Int64))
         return counted.drop_nulls("owner")
 
@@ -70,6 +79,7 @@ class BucketReader:
         self._lists |= {column_name("context", path) for path in needs.contexts if EACH in path}
         self._names = sorted(needs.events)
         self._replaced = Replaced(files, manifest.generations)
+        self._homes: dict[str, pl.Series] = {}
         self._first_homes = {
             one.name: _offsets([bucket.homes for bucket in one.buckets]) for one in (manifest.base, *manifest.later)
         }
@@ -84,8 +94,10 @@ class BucketReader:
 
     def homes(self, generation: str, number: int) -> pl.Series:
         """The homes in a bucket, in the order of their numbers."""
+        if generation not in self._homes:
+            self._homes[generation] = self._files.mapped(f"{generation}/homes").get_column("home")
         first, end = self._first_homes[generation][number : number + 2]
-        return self._files.mapped(f"{generation}/homes").get_column("home").slice(first, end - first)
+        return self._homes[generation].slice(first, end - first)
 
     def read(self, wanted: Wanted, texts: Collection[str] = (), *, located: bool = False) -> Piece:
         """The rows that are wanted, in their order: ``owner``, ``event`` (UInt32, the number among the needed ones),
@@ -115,20 +127,25 @@ class BucketReader:
         return Piece(found, {name: forms[name] for name in self.columns if name in forms})
 
     def ranges(self, wanted: Wanted) -> pl.DataFrame:
-        """Where the rows are: ``first``, ``end`` (UInt32), ``owner`` (UInt32), ``event`` (the number among those of the
-        store), in their order.
-        """
+        """Where the rows are (``RANGES``), in their order."""
         table = self._files.mapped(wanted.place.title)
         homes, codes = table.get_column("home"), wanted.codes.get_column("code")
-        found = [pl.DataFrame(schema={"first": pl.UInt32, "end": pl.UInt32, "owner": pl.UInt32, "event": pl.UInt32})]
-        for event, start, end in self._event_ranges(table, wanted.names):
-            own = homes.slice(start, end - start)
-            first = (own.search_sorted(codes, side="left") + start).alias("first")
-            after = (own.search_sorted(codes, side="right") + start).alias("end")
-            there = first < after
-            part = pl.DataFrame([first, after, wanted.codes.get_column("owner")]).filter(there)
-            found.append(part.with_columns(event=pl.lit(event, pl.UInt32)).cast({"first": pl.UInt32, "end": pl.UInt32}))
-        return pl.concat(found)
+        events = self._event_ranges(table, wanted.names)
+        if not events or not len(codes):
+            return RANGES.to_frame()
+        rows = [homes.slice(start, end - start) for _, start, end in events]
+        first = pl.concat([own.search_sorted(codes, side="left") for own in rows])
+        after = pl.concat([own.search_sorted(codes, side="right") for own in rows])
+        each = pl.DataFrame(
+            {"event": [event for event, _, _ in events], "start": [start for _, start, _ in events]},
+            schema={"event": pl.UInt32, "start": pl.UInt32},
+        ).select(pl.all().repeat_by(len(codes)).explode(empty_as_null=False, keep_nulls=False))
+        found = each.with_columns(
+            (first.cast(pl.UInt32) + each.get_column("start")).alias("first"),
+            (after.cast(pl.UInt32) + each.get_column("start")).alias("end"),
+            pl.concat([wanted.codes.get_column("owner")] * len(events)).alias("owner"),
+        )
+        return found.filter(first < after).select(list(RANGES))
 
     def texts(self, place: Place, at: pl.Series, names: Sequence[str]) -> pl.DataFrame:
         """Some of ``TEXTS`` of some rows (UInt32)."""
@@ -190,7 +207,7 @@ class BucketReader:
 
     def _some(self, wanted: Wanted) -> pl.DataFrame:
         """The same by way of looking up where they are."""
-        ranges = self.ranges(wanted)
+        ranges = self.ranges(wanted) if wanted.ranges is None else wanted.ranges
         rows = ranges.select(
             pl.int_ranges("first", "end", dtype=pl.UInt32).alias("at"),
             "owner",

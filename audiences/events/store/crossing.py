@@ -30,6 +30,9 @@ class Crossing:
 
     def __init__(self, files: Files, manifest: StoreManifest, kept: KeptUniverse) -> None:
         self._files, self._manifest, self._kept = files, manifest, kept
+        self._homes_of = {
+            one.name: files.mapped(f"{one.name}/homes").get_column("home") for one in manifest.generations
+        }
 
     def owners(self, spans: Mapping[str, Sequence[Span]]) -> pl.Series:
         """The ids of profiles that own an event of a name in one of its spans, and of some others; each once."""
@@ -56,7 +59,7 @@ class Crossing:
         generation, number, first = place
         bucket = generation.buckets[number]
         rows = self._files.mapped(f"{generation.name}/bucket-{number:03}")
-        homes = self._files.mapped(f"{generation.name}/homes").get_column("home").slice(first, bucket.homes)
+        homes = self._homes_of[generation.name].slice(first, bucket.homes)
         times = rows.get_column("timestamp").to_physical()
         codes = rows.get_column("home")
         wanted = sorted(numbers)

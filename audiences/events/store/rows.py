@@ -111,7 +111,7 @@ class ProfileRows:
         if not len(self._moved):
             return []
         owners = pl.DataFrame({"owner": self._moved})
-        sizes = [wanted.sizes(self._reader) for wanted in self._wanted_of_moved(self._moved, self._reader.needs.events)]
+        sizes = [wanted.sizes() for wanted in self._wanted_of_all_moved]
         counted = pl.concat([owners.select("owner", size=pl.lit(0, pl.Int64)), *sizes]).group_by("owner").sum()
         weights = owners.join(counted, on="owner", how="left", maintain_order="left").get_column("size")
         plan = BucketPlan.cut(weights, rows=self._rows_in_bucket, most=len(self._moved))
@@ -159,6 +159,12 @@ class ProfileRows:
 
     # ── those who moved ─────────────────────────────────────────────────────────────────────────────────────
 
+    @cached_property
+    def _wanted_of_all_moved(self) -> Sequence[Wanted]:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            wanted = self._wanted_of_moved(self._moved, self._reader.needs.events)
+            return list(pool.map(lambda one: one.found(self._reader), wanted))
+
     def _wanted_of_moved(self, rows: pl.Series, names: Collection[str]) -> Sequence[Wanted]:
         """Where their rows may be: in the buckets of their homes, and where identities are that are away."""
         ids = pl.DataFrame({"home": self._ids.gather(rows), "owner": rows})
@@ -174,26 +180,33 @@ class ProfileRows:
                 if not bucket.rows:
                     continue
                 here = own.get((number,))
-                empty = pl.Series(dtype=pl.UInt32)
-                codes = self._codes(generation.name, number, empty if here is None else here.get_column("owner"))
-                others = gone.filter(pl.col("bucket") == number)
-                homes = others.filter(pl.col("to").is_not_null()).select(pl.col("home").unique().sort()).to_series()
-                extra = self._home_codes(generation.name, number, homes)
-                extra = extra.filter(~pl.col("code").is_in(codes.get_column("code").implode()))
-                both = pl.concat([codes, extra]).sort("code")
-                if both.height:
+                others = gone.filter(pl.col("bucket") == number) if gone.height else gone
+                if here is None and not others.height:
+                    continue
+                nobody = pl.Series(dtype=pl.UInt32)
+                codes = self._codes(generation.name, number, nobody if here is None else here.get_column("owner"))
+                if others.height:
+                    codes = pl.concat([codes, self._left_homes(generation.name, number, others, codes)]).sort("code")
+                if codes.height:
                     exceptions = others.select(identity="code", to="to").sort("identity")
-                    found.append(Wanted(Place(generation, number), both, names, exceptions))
+                    found.append(Wanted(Place(generation, number), codes, names, exceptions))
         return found
 
+    def _left_homes(self, generation: str, number: int, away: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
+        """The numbers of homes in a bucket that somebody who is wanted has left, and nobody who is wanted owns."""
+        names = away.filter(pl.col("to").is_not_null()).get_column("home").unique().sort()
+        extra = self._home_codes(generation, number, names)
+        return extra.filter(~pl.col("code").is_in(codes.get_column("code").implode()))
+
     def _home_codes(self, generation: str, number: int, names: pl.Series) -> pl.DataFrame:
-        """The numbers of some homes in a bucket, which nobody who is wanted owns."""
+        """The numbers of some homes in a bucket, without an owner."""
         homes = self._reader.homes(generation, number)
         codes = names.to_frame("home").join(homes.to_frame("home").with_row_index("code"), on="home").get_column("code")
         return pl.DataFrame({"code": codes, "owner": pl.Series([None] * len(codes), dtype=pl.UInt32)})
 
     def _part_of_moved(self, rows: pl.Series, names: Collection[str], texts: Collection[str]) -> Part:
-        wanted = self._wanted_of_moved(rows, names)
+        everything = len(rows) == len(self._moved) and names == self._reader.needs.events
+        wanted = self._wanted_of_all_moved if everything else self._wanted_of_moved(rows, names)
         if not wanted:
             return Part(rows, self.no_events(texts), {})
         with ThreadPoolExecutor(_AT_ONCE) as pool:
