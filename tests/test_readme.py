@@ -61,6 +61,7 @@ def test_sections_stand_in_the_right_order() -> None:
         "Two commands",
         "What you see",
         "Your first audience in five minutes",
+        "How fast",
         "What is where",
     ]
 
@@ -111,6 +112,12 @@ def test_the_python_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     found = eval(compile(expression, "README.md", "eval"), {"audiences": audiences})  # noqa: S307 - our own README
     assert found.rows() == [("user_id:ann", 1)]
+
+
+def test_links_lead_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith(("http:", "https:"))]
+    assert len(links) >= 4
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def commands_of(title: str) -> list[str]:
