@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -14,7 +14,9 @@ Piece = TypeVar("Piece")
 Made = TypeVar("Made")
 
 
-def each_at_once(make: Callable[[Piece], Made], pieces: Iterable[Piece], *, most: int = AT_ONCE) -> Iterator[Made]:
+def each_at_once(
+    make: Callable[[Piece], Made], pieces: Iterable[Piece], *, most: int = AT_ONCE
+) -> Generator[Made, None, None]:
     """What is made of each piece, in their order.
 
     While ``most`` are worked on, the next one is fetched: one more is in memory. Fetching, and whatever the caller does

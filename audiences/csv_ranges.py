@@ -6,14 +6,13 @@ are threads at work. Ranges are cut where the state's profiles have their row gr
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import polars as pl
 
+from audiences.at_once import each_at_once
 from audiences.definitions.computation import Level
 from audiences.events.identifiers import EXTERNAL_IDS
 from audiences.state import ComputationRecord
@@ -131,19 +130,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator
 
     An error ends it: what is not begun by then never is.
     """
-    threads = min(pl.thread_pool_size(), MOST_AT_ONCE)
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    return each_at_once(work, items, most=min(pl.thread_pool_size(), MOST_AT_ONCE))
 
 
 def _bounds(frame: pl.LazyFrame) -> list[str]:

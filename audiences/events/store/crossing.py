@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import polars as pl
 
+from audiences.at_once import each_at_once
 from audiences.events.store.files import Files
 from audiences.events.store.kept_universe import KeptUniverse
 from audiences.events.store.manifest import Generation, StoreManifest
-
-_AT_ONCE: Final = 2  # buckets that are looked through at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +35,10 @@ class Crossing:
         """The ids of profiles that own an event of a name in one of its spans, and of some others; each once."""
         numbers = {number: spans[name] for number, name in enumerate(self._manifest.coverage.events) if name in spans}
         found = [pl.Series("id", dtype=pl.String)]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for generation in (self._manifest.base, *self._manifest.later):
-                parts = pool.map(partial(self._homes, numbers), self._places(generation))
-                homes = pl.concat([pl.Series("home", dtype=pl.String), *parts]).unique()
-                found.append(self._owners(generation, homes))
+        for generation in self._manifest.generations:
+            parts = each_at_once(partial(self._homes, numbers), self._places(generation))
+            homes = pl.concat([pl.Series("home", dtype=pl.String), *parts]).unique()
+            found.append(self._owners(generation, homes))
         return pl.concat(found).unique()
 
     @staticmethod

@@ -7,13 +7,12 @@ together. The rows of everyone else are taken from wherever they are, and put in
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 
 import polars as pl
 
+from audiences.at_once import each_at_once
 from audiences.events.buckets import BucketPlan, Form
 from audiences.events.encoding import decoded
 from audiences.events.store.bucket_rows import BucketReader, Place, Wanted
@@ -22,8 +21,6 @@ from audiences.events.store.kept_universe import KeptUniverse
 from audiences.events.store.manifest import StoreManifest
 from audiences.events.store.merging import Merged, Piece, merged
 from audiences.events.store.ordering import by_owner_and_place, put_in_order
-
-_AT_ONCE: Final = 2  # buckets that are read at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +123,7 @@ class ProfileRows:
         read = [number for number in buckets if base.buckets[number].rows]
         if not read:
             return Part(rows, self.no_events(texts), {})
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            pieces = list(pool.map(lambda number: self._piece(number, names, texts), read))
+        pieces = list(each_at_once(lambda number: self._piece(number, names, texts), read))
         found = merged(pieces, self._reader.columns)
         if len(read) > 1:
             found = Merged(by_owner_and_place(found.rows), found.forms)
@@ -161,9 +157,8 @@ class ProfileRows:
 
     @cached_property
     def _wanted_of_all_moved(self) -> Sequence[Wanted]:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            wanted = self._wanted_of_moved(self._moved, self._reader.needs.events)
-            return list(pool.map(lambda one: one.found(self._reader), wanted))
+        wanted = self._wanted_of_moved(self._moved, self._reader.needs.events)
+        return list(each_at_once(lambda one: one.found(self._reader), wanted))
 
     def _wanted_of_moved(self, rows: pl.Series, names: Collection[str]) -> Sequence[Wanted]:
         """Where their rows may be: in the buckets of their homes, and where identities are that are away."""
@@ -209,8 +204,7 @@ class ProfileRows:
         wanted = self._wanted_of_all_moved if everything else self._wanted_of_moved(rows, names)
         if not wanted:
             return Part(rows, self.no_events(texts), {})
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            pieces = list(pool.map(lambda one: self._reader.read(one, texts, located=True), wanted))
+        pieces = list(each_at_once(lambda one: self._reader.read(one, texts, located=True), wanted))
         pieces = [_numbered(piece, number) for number, piece in enumerate(pieces)]
         found = merged(pieces, self._reader.columns)
         ordered = put_in_order(found.rows, [one.place for one in wanted], self._reader)
