@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -41,12 +41,12 @@ class _Later:
 class Directory:
     """The identifiers of the profiles of a source, read when they are asked for.
 
-    Files that make them quick to read are made at need: beside the state, else in a ``temporary`` folder. Whatever is
-    asked raises StateError if the profiles can't be read.
+    Files that make them quick to read are made at need: beside the state if they are ``kept`` there, else in a
+    ``temporary`` folder. Whatever is asked raises StateError if the profiles can't be read.
     """
 
-    def __init__(self, source: KnowingProfiles, temporary: Path) -> None:
-        self._source, self._temporary = source, temporary
+    def __init__(self, source: KnowingProfiles, temporary: Path, *, kept: bool = True) -> None:
+        self._source, self._temporary, self._kept = source, temporary, kept
         self._earlier: dict[int, Directory | None] = {}
         self._changed: dict[int, pl.Series] = {}
 
@@ -123,10 +123,16 @@ class Directory:
         if self._since <= run:
             return None
         if run not in self._earlier:
-            then = self._source.profiles_after(run)
-            earlier = None if then is None else Directory(then, self._temporary / f"after-run-{run}")
-            self._earlier[run] = earlier if earlier and earlier._can_be_read() else None
+            self._earlier[run] = self._made_after(run)
         return self._earlier[run]
+
+    def _made_after(self, run: int) -> Directory | None:
+        then = self._source.profiles_after(run)
+        # Files that are kept put older ones out: so those of now come first, and none are kept of an earlier run.
+        if then is None or not self._can_be_read():
+            return None
+        earlier = Directory(then, self._temporary / f"after-run-{run}", kept=False)
+        return earlier if earlier._can_be_read() else None
 
     def _can_be_read(self) -> bool:
         """False if the files are no longer there."""
@@ -146,8 +152,9 @@ class Directory:
 
     @cached_property
     def _written(self) -> WrittenDirectory:
+        profiles = self._profiles if self._kept else replace(self._profiles, writable=False)
         with reading(self._source):
-            return written(self._profiles, self._temporary)
+            return written(profiles, self._temporary)
 
     @cached_property
     def _changes(self) -> pl.DataFrame:

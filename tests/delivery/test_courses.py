@@ -307,6 +307,11 @@ SCENARIOS = {
         Step({"p3": having("user_id u2")}, {"p3": "1"}, folded=True),
         Step({"p3": None}, {}),
     ],
+    "all profiles written again and again": [
+        Step({"p0": having(), "p1": having()}, {"p0": "1"}, whole=True),
+        Step({"p0": Person((), ("p1",))}, {}, whole=True),
+        Step({"p0": having()}, {}, folded=True),
+    ],
     "missed, failed, killed": [
         Step({"p1": having("user_id u1"), "p2": having("email e0")}, {"p1": "1"}, whole=True),
         Step({"p2": having("email e1")}, {"p2": "1"}, ending=Ending.MISSED),
