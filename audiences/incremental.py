@@ -106,9 +106,13 @@ class _Choice:
         record = records.get(item.key)
         if record is None or record.fingerprint != self.fingerprints[item.key]:
             return False
-        given = {one.key for one in self.plan.given}.intersection(self.plan.dependencies[item.key])
-        later = [key for key in given if key in records and records[key].run > record.run]
+        later = [key for key in self._given_to(item.key) if key in records and records[key].run > record.run]
         return record.run <= self.affected.run and not later
+
+    def _given_to(self, key: str) -> set[str]:
+        """The disabled computations that one uses, directly or not: their values are others after a run of theirs."""
+        used = set(self.plan.dependencies.get(key, ()))
+        return used.intersection(one.key for one in self.plan.given).union(*map(self._given_to, used))
 
     def _groups(self, everyone: Collection[str]) -> Iterable[tuple[str, ...]]:
         """Those that have to do with accounts, for which more profiles are affected, and all others."""

@@ -341,6 +341,21 @@ def test_runs_of_some_computations(space: Space) -> None:
     only(space, ["ann", "bob", "cleo"], "orders", "clicks")
 
 
+def test_a_disabled_computation_that_is_run_after_all(space: Space) -> None:
+    space.define(
+        "trait frozen: event('Ordered').count()", "trait twice: trait('frozen')", "audience any: trait('twice') >= 1"
+    )
+    path = space.folder / "definitions" / "all.yml"
+    found = json.loads(path.read_text())
+    found["traits"][0]["enabled"] = False
+    path.write_text(json.dumps(found))
+    space.events(("Ordered", "ann", -5, {}))
+    assert space.values(space.run(0), "any") == {}
+    space.run(1, keys=["frozen"])
+    assert space.values(space.run(2, keys=["twice"]), "twice") == {"ann": 1}
+    assert space.values(space.run(3), "any") == {"ann": True}
+
+
 def test_full(space: Space) -> None:
     space.define("trait orders: event('Ordered').count()")
     space.events(("Ordered", "ann", -5, {}))
