@@ -18,7 +18,8 @@ from typing import Final
 import polars as pl
 
 from audiences.delivery.identifiers import identifiers_of
-from audiences.delivery.mapped_files import copied, mapped_frame, write_frame
+from audiences.delivery.mapped_files import copied, write_frame
+from audiences.events.store.files import mapped_file
 from audiences.state.since import WrittenProfiles
 from audiences.state.storage import FAILURES
 
@@ -48,7 +49,7 @@ class WrittenDirectory:
 
         What is looked at counts as memory of this process until the frame, and what was taken from it, is gone.
         """
-        return mapped_frame(self.folder / f"{number}.arrow")
+        return mapped_file(self.folder / f"{number}.arrow")
 
     def of(self, ids: pl.Series) -> pl.DataFrame:
         """The identifiers of some profiles (ids, unique)."""
@@ -74,10 +75,10 @@ class WrittenDirectory:
 
     def shared(self) -> pl.DataFrame:
         """Who has identifiers that others have, too: ``hash``, ``id``."""
-        return mapped_frame(self.folder / "shared.arrow")
+        return mapped_file(self.folder / "shared.arrow")
 
     def _index(self, number: int) -> pl.DataFrame:
-        return mapped_frame(self.folder / f"index-{number}.arrow")
+        return mapped_file(self.folder / f"index-{number}.arrow")
 
     def _with_ids(self, places: pl.DataFrame) -> pl.DataFrame:
         found = [pl.DataFrame(schema={"hash": pl.UInt64, "id": pl.String})]

@@ -17,15 +17,6 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
         writer.write_table(table)
 
 
-def mapped_frame(path: Path) -> pl.DataFrame:
-    """The frame in a file. It stays valid when the file is removed."""
-    import pyarrow as pa
-    from pyarrow import ipc
-
-    table = ipc.open_file(pa.memory_map(str(path))).read_all()
-    return cast(pl.DataFrame, pl.from_arrow(table, rechunk=False))
-
-
 def copied(frame: pl.DataFrame) -> pl.DataFrame:
     """The same frame with texts of its own: those of a few rows would keep all of a file mapped."""
     return cast(pl.DataFrame, pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest())))

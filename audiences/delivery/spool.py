@@ -8,8 +8,9 @@ from typing import Final
 
 import polars as pl
 
-from audiences.delivery.mapped_files import mapped_frame, write_frame
+from audiences.delivery.mapped_files import write_frame
 from audiences.delivery.planner import MESSAGES, ORDER
+from audiences.events.store.files import mapped_file
 from audiences.state.results import temporary_folder
 from audiences.state.selections import Between
 
@@ -61,7 +62,7 @@ class Spool:
 
     def _frames(self) -> Iterator[pl.DataFrame]:
         for path in self._files:
-            yield mapped_frame(path)
+            yield mapped_file(path)
         yield from self._waiting
 
     def _write(self) -> None:

@@ -34,8 +34,6 @@ class KeptFiles(BaseModel):
 
     base: str
     later: str
-    rows: int
-    """How many profiles the base has."""
     conflicts: int
     """Identities on events that several profiles hold."""
 

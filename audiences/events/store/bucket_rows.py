@@ -81,11 +81,7 @@ class BucketReader:
         self._replaced = Replaced(files, manifest.generations)
         self._homes: dict[str, pl.Series] = {}
         self._first_homes = {
-            one.name: _offsets([bucket.homes for bucket in one.buckets]) for one in (manifest.base, *manifest.later)
-        }
-        self._first_identities = {
-            one.name: _offsets([bucket.identities for bucket in one.buckets])
-            for one in (manifest.base, *manifest.later)
+            one.name: _offsets([bucket.homes for bucket in one.buckets]) for one in manifest.generations
         }
 
     def needing(self, needs: EventNeeds) -> BucketReader:
@@ -254,7 +250,7 @@ class BucketReader:
         return pl.Series([numbers.get(name) for name in self.manifest.coverage.events], dtype=pl.UInt32)
 
     def _identities(self, place: Place) -> pl.Series:
-        first, end = self._first_identities[place.generation.name][place.number : place.number + 2]
+        first, end = place.generation.offsets[place.number : place.number + 2]
         table = self._files.mapped(f"{place.generation.name}/identities")
         return table.get_column("identity").slice(first, end - first)
 

@@ -131,5 +131,5 @@ def _later(
     gone = kept.gone.filter(~kept.gone.is_in(found.changed.get_column("id").implode()))
     gone = pl.concat([gone, found.gone]).unique().sort()
     later = replace(kept, changed=changed, gone=gone, moved=found.moved, conflicts=found.conflicts)
-    names = {generation.name for generation in (manifest.base, *manifest.later)}
+    names = {generation.name for generation in manifest.generations}
     return later if names - set(new) <= set(basis.generations) else placed(files, manifest, later)

@@ -41,14 +41,7 @@ class Files:
 
     def mapped(self, name: str) -> pl.DataFrame:
         """A table whose columns are the file: only what is looked at is read."""
-        if self.folder is None:
-            return self._frames[name]
-        import pyarrow as pa  # type: ignore[import-untyped]
-
-        found = pl.from_arrow(pa.ipc.open_file(pa.memory_map(str(self.path(name)))).read_all())
-        if not isinstance(found, pl.DataFrame):
-            raise TypeError(f"{name} is no table")
-        return found
+        return self._frames[name] if self.folder is None else mapped_file(self.path(name))
 
     def write_apart(self, name: str, frame: pl.DataFrame) -> None:
         """Write a table that is rarely looked at."""
@@ -75,3 +68,13 @@ class Files:
         if self.folder is None:
             raise ValueError("tables in memory have no files")
         return self.folder
+
+
+def mapped_file(path: Path) -> pl.DataFrame:
+    """The table in an Arrow file that isn't compressed: it is the file. It stays valid when the file is removed."""
+    import pyarrow as pa  # type: ignore[import-untyped]  # imported where it is used: it takes a while
+
+    found = pl.from_arrow(pa.ipc.open_file(pa.memory_map(str(path))).read_all())
+    if not isinstance(found, pl.DataFrame):
+        raise TypeError(f"{path} is no table")
+    return found

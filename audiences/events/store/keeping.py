@@ -68,7 +68,7 @@ class Keeper:
                 generations=tuple(generation.name for generation in manifest.generations),
                 profiles=self.profiles,
                 rejects=self.rejects,
-                universe=KeptFiles(base=kept.base, later=later, rows=kept.profiles.height, conflicts=kept.conflicts),
+                universe=KeptFiles(base=kept.base, later=later, conflicts=kept.conflicts),
                 accounts=self._kept_accounts(bases, kept.files, run),
                 touched=earlier,
             )

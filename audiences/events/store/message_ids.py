@@ -17,6 +17,7 @@ import polars as pl
 from audiences.events.instants import INSTANT
 from audiences.events.needs import EventNeeds
 from audiences.events.rows import Accepted
+from audiences.events.store.files import mapped_file
 from audiences.events.store.manifest import Generation
 
 KEYS: Final = pl.Schema(
@@ -127,7 +128,7 @@ def _copies_in(path: Path, keys: pl.DataFrame, generation: Generation, part: int
         keys = keys.filter(pl.col("hash") % generation.parts == part)
     if not keys.height:
         return _STORED.to_frame()
-    index = _mapped(path)
+    index = mapped_file(path)
     hashes = index.get_column("hash")
     firsts = hashes.search_sorted(keys.get_column("hash"), side="left")
     ends = hashes.search_sorted(keys.get_column("hash"), side="right")
@@ -151,7 +152,7 @@ def _copies_in(path: Path, keys: pl.DataFrame, generation: Generation, part: int
 def index_part(root: Path, known: Sequence[Generation], part: int, parts: int) -> pl.DataFrame:
     """What counts of the index of all generations, of the message ids in one of so many parts; sorted by hash."""
     found = [
-        _mapped(root / title).filter(pl.col("hash") % parts == part)
+        mapped_file(root / title).filter(pl.col("hash") % parts == part)
         for number, title, generation in _titles(known)
         if generation.parts != parts or number == part
     ]
@@ -161,9 +162,3 @@ def index_part(root: Path, known: Sequence[Generation], part: int, parts: int) -
     if any(generation.replaced for generation in known):
         keys = keys.unique(["hash", "check"], keep="last", maintain_order=True)
     return keys
-
-
-def _mapped(path: Path) -> pl.DataFrame:
-    import pyarrow as pa  # type: ignore[import-untyped]
-
-    return pl.DataFrame(pa.ipc.open_file(pa.memory_map(str(path))).read_all())

@@ -83,8 +83,8 @@ class Read:
 class Reading:
     """Reads tables once. A row's place is its number among the rows of all tables, from 0."""
 
-    def __init__(self, tables: Sequence[Table], needs: EventNeeds, *, with_keys: bool = True) -> None:
-        self._tables, self._needs, self._with_keys = tables, needs, with_keys
+    def __init__(self, tables: Sequence[Table], needs: EventNeeds) -> None:
+        self._tables, self._needs = tables, needs
         self._firsts = [0]
         for table in tables:
             self._firsts.append(self._firsts[-1] + table.rows)

@@ -167,7 +167,7 @@ class ProfileRows:
             ids.rename({"home": "id", "owner": "to"}), left_on="owner", right_on="id", how="left"
         )
         found = []
-        for generation in (self._manifest.base, *self._manifest.later):
+        for generation in self._manifest.generations:
             numbers = bucket_of(ids.get_column("home"), len(generation.buckets))
             own = ids.with_columns(number=numbers).partition_by("number", as_dict=True, include_key=False)
             gone = away.filter(pl.col("generation") == generation.name)
